@@ -1,0 +1,166 @@
+//! Faults as a suite writes them: with roles instead of instances and ranges instead of numbers.
+//!
+//! ```toml
+//! [[case.fault]]
+//! when = { operations = [40, 80] }
+//! inject = { kill = "api" }
+//! heal = { after = "300ms" }
+//! ```
+//!
+//! Instances: `api` is one of the role's, drawn from the seed; `api-2` that one; `every api` each of them.
+//! Edges: `api->postgres`, `every api->redis`, `client->api-1`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Direction, Pick, RedisData, Repeat};
+
+/// A fault of a case, open in what the seed decides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultSpec {
+    /// When it starts.
+    pub when: When,
+    /// What it is.
+    pub inject: InjectSpec,
+    /// When it is undone; at the end of the load phase unless told.
+    #[serde(default)]
+    pub heal: HealSpec,
+    /// How many times: the range of `when` is cut into as many equal parts, and each time is drawn from its part.
+    #[serde(default = "once")]
+    pub times: u16,
+}
+
+fn once() -> u16 {
+    1
+}
+
+/// A range of counts, both ends included, written `[low, high]`; the seed draws from it.
+pub type Counts = [u32; 2];
+
+/// A range of times, both ends included, written `["1s", "2s"]`; the seed draws from it.
+pub type Times = [Span; 2];
+
+/// A length of time as people write it: `300ms`, `1s 500ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Span(#[serde(with = "humantime_serde")] pub Duration);
+
+/// When a fault starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// When this many attempts of the load phase have been sent.
+    Operations(Counts),
+    /// This long after the load phase began.
+    At(Times),
+    /// This long after the fault written just above was injected.
+    AfterPrevious(Times),
+}
+
+/// When a fault is undone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HealSpec {
+    /// This long after the injection.
+    After(Span),
+    /// When this many further attempts have been sent.
+    Operations(Counts),
+    /// At the end of the load phase.
+    #[default]
+    AtEnd,
+}
+
+/// What goes wrong, by role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InjectSpec {
+    /// SIGKILL to an instance.
+    Kill(String),
+    /// SIGTERM to an instance.
+    Stop(String),
+    /// SIGSTOP to an instance.
+    Pause(String),
+    /// SIGTERM, wait for the end and start again.
+    Restart(String),
+    /// SIGKILL to the database server.
+    KillPostgres,
+    /// SIGKILL to the cache; `kept` or `lost` says what it still knows afterwards.
+    KillRedis(RedisData),
+    /// Empties the run's Redis database.
+    FlushRedis,
+    /// SIGKILL to the broker.
+    KillKafka,
+    /// Holds all bytes.
+    #[serde(rename_all = "kebab-case")]
+    Partition(PartitionSpec),
+    /// Resets every open connection once.
+    Cut(String),
+    /// Delays every byte.
+    Latency(LatencySpec),
+    /// Open connections go silent for ever.
+    Blackhole(String),
+    /// The reply is lost.
+    LoseReply(ExchangeSpec),
+    /// The connection is reset before the request is passed on.
+    CutBefore(ExchangeSpec),
+    /// The request is delivered twice.
+    Repeat(RepeatSpec),
+}
+
+/// See [`InjectSpec::Partition`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartitionSpec {
+    /// The link.
+    pub edge: String,
+    /// Which way; both unless told.
+    #[serde(default)]
+    pub direction: Direction,
+}
+
+/// See [`InjectSpec::Latency`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LatencySpec {
+    /// The link.
+    pub edge: String,
+    /// One way.
+    pub delay: Span,
+    /// Added on top, drawn evenly from zero to this; none unless told.
+    #[serde(default = "no_time")]
+    pub jitter: Span,
+}
+
+fn no_time() -> Span {
+    Span(Duration::ZERO)
+}
+
+/// An edge and which of its exchanges are meant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExchangeSpec {
+    /// The link.
+    pub edge: String,
+    /// Which exchanges; the first unless told.
+    #[serde(default = "first")]
+    pub pick: Pick,
+}
+
+fn first() -> Pick {
+    Pick::Nth(1)
+}
+
+/// See [`InjectSpec::Repeat`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepeatSpec {
+    /// The link.
+    pub edge: String,
+    /// Which exchanges; the first unless told.
+    #[serde(default = "first")]
+    pub pick: Pick,
+    /// How.
+    pub how: Repeat,
+}

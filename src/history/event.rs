@@ -1,0 +1,230 @@
+//! What a history is made of.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::ids::{AttemptId, ClientId, InstanceName, IntentId, Moment, StepId};
+
+/// One line of a history. Appended, never changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When the harness saw it.
+    pub at: Moment,
+    /// What it saw.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// The kinds of event, in the order in which a run usually brings them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum What {
+    /// The run entered a phase.
+    Phase {
+        /// Which.
+        phase: Phase,
+    },
+    /// An attempt is about to be sent. Stamped before the first byte leaves.
+    Invoke {
+        /// This sending.
+        attempt: AttemptId,
+        /// What it is a sending of.
+        intent: IntentId,
+        /// Who sends.
+        client: ClientId,
+        /// The instance whose link it is sent through.
+        to: InstanceName,
+        /// The request, in the profile's terms.
+        call: Call,
+    },
+    /// An attempt ended. Stamped after the last byte arrived or the wait was given up.
+    Return {
+        /// The attempt that ended.
+        attempt: AttemptId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Something happened to a step of the fault plan.
+    Fault {
+        /// Which step.
+        step: StepId,
+        /// What happened to it.
+        change: FaultChange,
+    },
+    /// An instance or a part of the stack started, became ready or ended.
+    Process {
+        /// `api-1`, `postgres`, `redis` or `kafka`.
+        name: String,
+        /// What happened.
+        change: ProcessChange,
+    },
+    /// Rows read back in one snapshot, as the difference to the reading before (the first: to nothing).
+    /// A row that changed is both removed and added.
+    Rows {
+        /// When the reading was asked for; `at` is when it had been received.
+        sent: Moment,
+        /// What was read: `journal`, …: named by the profile.
+        source: String,
+        /// Rows that the reading before did not have.
+        added: Vec<Value>,
+        /// Rows that only the reading before had.
+        removed: Vec<Value>,
+    },
+    /// A record consumed from the target's event topic, by the harness's own consumer.
+    Record(Record),
+    /// Something a reader of the history should know: a stream that could not be read, a limit that was reached.
+    Note {
+        /// One sentence.
+        text: String,
+    },
+    /// The last event of a run that ended in order. A history without one was cut off.
+    End {
+        /// Why it ended.
+        why: End,
+    },
+}
+
+/// The phases of a run, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The world is prepared: accounts are opened and funded. No faults.
+    Setup,
+    /// The workload runs and the nemesis carries the plan out.
+    Load,
+    /// Every fault has been healed; the target is probed until it works again and nothing is pending.
+    Settle,
+    /// Everything is read back for the last time.
+    Audit,
+}
+
+/// A request in the terms of a profile: an operation and its fields. The driver turns it into HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// The operation's name, for example `transfer`.
+    pub operation: String,
+    /// The operation's fields. A field that is absent or null is left out of the request.
+    pub fields: Map<String, Value>,
+    /// Sent instead of the mapped body, to see what the target makes of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<RawBody>,
+}
+
+/// A request body that no mapping would produce.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawBody {
+    /// Exactly this text.
+    Text(String),
+    /// Valid JSON of about this many bytes, most of it padding.
+    Padded {
+        /// Size of the whole body in bytes.
+        bytes: u32,
+    },
+}
+
+/// How an attempt ended. When in doubt: `Unknown`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It must have happened.
+    Ok {
+        /// HTTP status, 2xx.
+        status: u16,
+        /// The reply's fields, in the profile's terms.
+        reply: Map<String, Value>,
+    },
+    /// It must not have happened.
+    Refused {
+        /// HTTP status; `None` when not a byte was sent.
+        status: Option<u16>,
+        /// The target's own word for the reason, or ours.
+        why: String,
+        /// Those of the reply's fields that were there.
+        reply: Map<String, Value>,
+    },
+    /// It may have happened.
+    Unknown(Doubt),
+}
+
+/// Why it is not known whether an attempt happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubt {
+    /// No complete reply within the caller's patience.
+    Timeout,
+    /// The connection ended before the reply was complete.
+    Reset(String),
+    /// A status that says neither yes nor no: 5xx, 408, 425, 429, or one that the manifest names.
+    Status {
+        /// HTTP status.
+        status: u16,
+        /// The beginning of the body.
+        body: String,
+    },
+    /// A reply that cannot be read as the contract says; the text says what is wrong with it.
+    Unreadable(String),
+    /// The run ended while the attempt was under way.
+    Abandoned,
+}
+
+/// What happened to a step of the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultChange {
+    /// The harness did it. The text names what exactly, with everything drawn from the seed resolved.
+    Injected(String),
+    /// It made a difference; the text is the evidence. At most once for each step.
+    Bit(String),
+    /// The harness undid it.
+    Healed(String),
+    /// It ended without making a difference; the text says why. At most once, and never after `Bit`.
+    Missed(String),
+}
+
+/// What happened to a process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProcessChange {
+    /// Spawned.
+    Started {
+        /// Process id on this machine.
+        pid: u32,
+    },
+    /// Its ready probe was answered.
+    Ready,
+    /// It is gone.
+    Exited {
+        /// `exit status: 1`, `signal: 9 (SIGKILL)`, …
+        status: String,
+        /// Whether the plan or the end of the run asked for it.
+        expected: bool,
+    },
+}
+
+/// A record of the target's event topic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Topic name without the run's prefix.
+    pub topic: String,
+    /// Partition number.
+    pub partition: i32,
+    /// Offset in the partition.
+    pub offset: i64,
+    /// The record's key, if it is text.
+    pub key: Option<String>,
+    /// The fields that the manifest maps, in the profile's terms; `{"unreadable": "why"}` where they could not be read.
+    pub fields: Map<String, Value>,
+}
+
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// It went through all its phases.
+    Completed,
+    /// Somebody asked the harness to stop.
+    Interrupted,
+    /// The environment failed; the text says how.
+    Failed(String),
+}

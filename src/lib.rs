@@ -1,0 +1,9 @@
+//! fireassay: chaos-testing conformance for services that move money.
+
+pub mod fault;
+pub mod history;
+pub mod judgement;
+pub mod profile;
+pub mod runner;
+pub mod suite;
+pub mod target;

@@ -1,0 +1,116 @@
+//! Abstract kinds of system: what they do, what is demanded of them, what work they are given, how the evidence is judged.
+//!
+//! **Invariant:** nothing in here does I/O or reads a clock. A profile turns a seed into a script, and a history into findings.
+
+pub mod script;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::history::{History, InstanceName};
+use crate::judgement::Finding;
+use crate::suite::{Suite, SuiteError};
+pub use script::Script;
+
+/// An abstract kind of system.
+pub trait Profile: Send + Sync {
+    /// Its name, for example `ledger`.
+    fn name(&self) -> &'static str;
+
+    /// The operations a target has to offer, with the default HTTP mapping of each.
+    fn operations(&self) -> &'static [Operation];
+
+    /// What is read back from the target besides the replies: for example `journal`.
+    /// Each is an operation without fields whose reply has one field `rows`, or a SQL query of the manifest.
+    fn readings(&self) -> &'static [&'static str];
+
+    /// The fields of an event record, with the default JSONPath of each.
+    fn event_fields(&self) -> &'static [Field];
+
+    /// Reads a suite of this profile.
+    ///
+    /// # Errors
+    /// When the text is not a suite; the error names line and column and suggests what was meant.
+    fn read_suite(&self, path: &str, text: &str) -> Result<Suite, SuiteError>;
+
+    /// What the target still owes after the load, as far as the history shows.
+    fn pending(&self, history: &History) -> Pending;
+
+    /// Judges a history by the requirements with these ids. One finding for each, in the same order.
+    fn judge(&self, history: &History, case: &JudgedCase<'_>) -> Vec<Finding>;
+}
+
+/// What a judge may know of a case besides its history.
+#[derive(Clone, Copy, Debug)]
+pub struct JudgedCase<'a> {
+    /// The ids of the requirements to judge by.
+    pub requirements: &'a [String],
+    /// The script that was run.
+    pub script: &'a Script,
+    /// The plan that was carried out.
+    pub plan: &'a crate::fault::Plan,
+}
+
+/// Work for a case, with all its parameters read.
+pub trait Workload: fmt::Debug + Send + Sync {
+    /// The callers' programme for a target with this many instances that take requests. The same seed gives the same script.
+    fn script(&self, seed: u64, instances: &[InstanceName]) -> Script;
+}
+
+/// A shared workload.
+pub type SharedWorkload = Arc<dyn Workload>;
+
+/// What the target still owes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// Nothing: everything that was done has been read back in full.
+    Nothing,
+    /// Something may still come.
+    Waiting {
+        /// What, for people: `3 transfers without an event`.
+        what: String,
+        /// Whether work that came after the last fault has gone through to its end, so that what is
+        /// missing from before is lost rather than late.
+        overtaken: bool,
+    },
+}
+
+/// An operation of a profile, with its mapping onto the default HTTP contract.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// Its name, for example `transfer`.
+    pub name: &'static str,
+    /// Method and path template: `POST /transfers`, `GET /accounts/{{ account }}`.
+    pub request: &'static str,
+    /// Header templates; one that renders to nothing is left out.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// Body fields: name in the body and field of the call; the value keeps its JSON type. Empty: no body.
+    pub body: &'static [(&'static str, &'static str)],
+    /// Fields of a 2xx reply: name and JSONPath.
+    pub reply: &'static [Field],
+    /// Fields that a refusal may have: name and JSONPath.
+    pub refusal: &'static [Field],
+}
+
+/// A field that is read from JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Its name in the profile's terms.
+    pub name: &'static str,
+    /// Where it is, RFC 9535.
+    pub path: &'static str,
+    /// Whether a reply without it can still be read.
+    pub required: bool,
+}
+
+/// Every profile there is.
+#[must_use]
+pub fn all() -> &'static [&'static dyn Profile] {
+    &[]
+}
+
+/// The profile with this name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static dyn Profile> {
+    all().iter().copied().find(|profile| profile.name() == name)
+}

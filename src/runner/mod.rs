@@ -1,0 +1,66 @@
+//! The path of a run: plan → sandbox up → workload ∥ nemesis → heal → settle → observe → oracles → report.
+//!
+//! The runner emits [`Progress`]; whoever shows it or writes it down is a consumer, so that no report can change a run.
+
+mod report;
+
+pub use report::{CASE_FORMAT, CaseFile, CaseReport, FaultReport, Figures, Judged, Progress, RunReport, Sink, Step};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::suite::{Case, Suite};
+use crate::target::Target;
+
+/// What to run and how.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The system under test.
+    pub target: Arc<Target>,
+    /// The specification.
+    pub suite: Arc<Suite>,
+    /// Which case with which seed, in this order. An exclusive case waits until it is alone.
+    pub runs: Vec<Planned>,
+    /// Where the runs' folders go.
+    pub runs_dir: PathBuf,
+    /// How many sandboxes at a time; at least 1.
+    pub jobs: usize,
+    /// Environment variables added to every instance of the target, as `REFERENCE_DEFECTS=…`.
+    pub env: Vec<(String, String)>,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The case.
+    pub case: Case,
+    /// The seed.
+    pub seed: u64,
+    /// Variables for this run's instances only, on top of [`Request::env`].
+    pub env: Vec<(String, String)>,
+}
+
+/// Runs everything, on one stack. Stops early, in order, when `cancel` is cancelled.
+///
+/// # Errors
+/// When the environment failed as a whole: no stack, no target build, no run folder.
+pub async fn run(request: Request, sink: &dyn Sink, cancel: &CancellationToken) -> Result<RunReport, RunError> {
+    let _ = (request, sink, cancel);
+    Err(RunError::Environment("not written yet".into()))
+}
+
+/// Why nothing could be run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The environment lacks something; the text says what and how to mend it.
+    #[error("{0}")]
+    Environment(String),
+    /// The suite and the target do not fit each other.
+    #[error("{0}")]
+    Configuration(String),
+    /// Somebody asked the harness to stop before the first run.
+    #[error("interrupted")]
+    Interrupted,
+}

@@ -1,0 +1,233 @@
+//! What a run leaves: the case as it was resolved, and what came of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Plan;
+use crate::history::StepId;
+use crate::judgement::{Finding, Verdict};
+use crate::profile::Script;
+use crate::suite::{Level, Requirement, Tier};
+
+/// Version of `case.json` and `result.json`.
+pub const CASE_FORMAT: u32 = 1;
+
+/// `case.json`: everything that was decided before the run started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CaseFile {
+    /// [`CASE_FORMAT`].
+    pub fireassay_case: u32,
+    /// Version of the tool.
+    pub tool: String,
+    /// The profile.
+    pub profile: String,
+    /// Version of the suite.
+    pub suite: u32,
+    /// The case's id.
+    pub case: String,
+    /// The case's title.
+    pub title: String,
+    /// The case's tier.
+    pub tier: Tier,
+    /// The target's name.
+    pub target: String,
+    /// Variables that were added to the target's environment.
+    pub env: Vec<(String, String)>,
+    /// The seed.
+    pub seed: u64,
+    /// The requirements it is judged by, whole, so that a report needs no suite.
+    pub requirements: Vec<Requirement>,
+    /// The target's declared failures among them: requirement and reason.
+    pub expected: Vec<(String, String)>,
+    /// What the callers do.
+    pub script: Script,
+    /// What goes wrong.
+    pub plan: Plan,
+}
+
+/// `result.json`: what came of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CaseReport {
+    /// [`CASE_FORMAT`].
+    pub fireassay_result: u32,
+    /// The profile.
+    pub profile: String,
+    /// The case's id.
+    pub case: String,
+    /// The case's title.
+    pub title: String,
+    /// The target's name.
+    pub target: String,
+    /// The seed.
+    pub seed: u64,
+    /// The worst of the findings' verdicts; `Inconclusive` also when a fault did not bite or the run did not end in order.
+    pub verdict: Verdict,
+    /// One for each requirement of the case.
+    pub findings: Vec<Judged>,
+    /// One for each step of the plan.
+    pub faults: Vec<FaultReport>,
+    /// Counts and times.
+    pub figures: Figures,
+    /// Why the run could not be brought to its end, if so: the environment failed, the target did not start.
+    pub error: Option<String>,
+    /// Whether the run was cut short by the user.
+    pub interrupted: bool,
+    /// The folder with `case.json`, `history.jsonl`, `result.json` and the instances' logs.
+    pub directory: PathBuf,
+    /// Wall-clock start, seconds since 1970 (for reports only).
+    pub started_unix: u64,
+    /// How long the run took.
+    #[serde(with = "humantime_serde")]
+    pub took: Duration,
+}
+
+/// A finding and what it counts for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The requirement.
+    pub requirement: Requirement,
+    /// What the oracles found.
+    pub finding: Finding,
+    /// What it comes to, after the target's declared failures.
+    pub verdict: Verdict,
+    /// Why a violation was expected, where it was.
+    pub expected: Option<String>,
+}
+
+impl Judged {
+    /// Whether the requirement is a must.
+    #[must_use]
+    pub fn is_must(&self) -> bool {
+        self.requirement.level == Level::Must
+    }
+}
+
+/// What came of one step of the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultReport {
+    /// The step.
+    pub step: StepId,
+    /// The fault, for people: `kill api-2 after 57 operations`.
+    pub fault: String,
+    /// The evidence that it made a difference; `None`: it did not.
+    pub bit: Option<String>,
+    /// Why it did not, where known.
+    pub missed: Option<String>,
+}
+
+/// Counts and times of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Intents that were sent at least once.
+    pub intents: u64,
+    /// Attempts sent.
+    pub attempts: u64,
+    /// Attempts by outcome.
+    pub ok: u64,
+    /// See [`Figures::ok`].
+    pub refused: u64,
+    /// See [`Figures::ok`].
+    pub unknown: u64,
+    /// Readings taken.
+    pub readings: u64,
+    /// Event records consumed.
+    pub records: u64,
+    /// Database, topics, Redis and links, without the instances' own start.
+    #[serde(with = "humantime_serde")]
+    pub reset: Duration,
+    /// Spawning the instances until all were ready.
+    #[serde(with = "humantime_serde")]
+    pub start: Duration,
+    /// The load phase.
+    #[serde(with = "humantime_serde")]
+    pub load: Duration,
+    /// From the last heal until nothing was pending.
+    #[serde(with = "humantime_serde")]
+    pub settle: Duration,
+}
+
+/// What all runs together left.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// One for each run, in the order of the request; runs that were never started are missing.
+    pub cases: Vec<CaseReport>,
+    /// Whether the user cut it short.
+    pub interrupted: bool,
+    /// Stack from nothing to ready.
+    #[serde(with = "humantime_serde")]
+    pub stack_start: Duration,
+    /// Everything.
+    #[serde(with = "humantime_serde")]
+    pub took: Duration,
+}
+
+/// What the runner is doing. `run` is the index into the request.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// The stack or the target's build is being prepared; the text says which part: `postgres`, `kafka`, `build`.
+    Preparing(String),
+    /// The stack is ready.
+    StackReady {
+        /// From nothing.
+        took: Duration,
+    },
+    /// A run started.
+    Started {
+        /// Which.
+        run: usize,
+        /// The case's id.
+        case: String,
+        /// The seed.
+        seed: u64,
+        /// Of how many runs.
+        total: usize,
+    },
+    /// A run made a step.
+    Stepped {
+        /// Which.
+        run: usize,
+        /// Into what.
+        step: Step,
+    },
+    /// A run ended.
+    Finished {
+        /// Which.
+        run: usize,
+        /// What came of it.
+        report: Box<CaseReport>,
+    },
+}
+
+/// The steps of a run that are shown while it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The sandbox is made.
+    Reset,
+    /// The instances start.
+    Starting,
+    /// Accounts and such are made.
+    Setup,
+    /// Load; attempts sent and the number the script has without retries.
+    Load {
+        /// Sent so far.
+        sent: u64,
+        /// In the script.
+        of: u64,
+    },
+    /// A fault was injected.
+    Fault(String),
+    /// Waiting for the target to recover and drain; what is pending.
+    Settling(String),
+    /// Last readings.
+    Audit,
+    /// The oracles.
+    Judging,
+}
+
+/// Receives progress. Must not block for long.
+pub trait Sink: Send + Sync {
+    /// Called for every step, from any task.
+    fn progress(&self, progress: Progress);
+}

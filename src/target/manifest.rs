@@ -1,0 +1,104 @@
+//! `target.toml`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A system under test.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// The folder of its manifest; relative commands and paths start here.
+    pub directory: PathBuf,
+    /// The profiles it implements.
+    pub profiles: Vec<String>,
+    /// Run once before everything else, in `directory`: compiles the target.
+    pub build: Option<Vec<String>>,
+    /// Run once against an empty database, which then is the template of every run's database.
+    pub setup: Option<Command>,
+    /// Its processes, in the order of the file.
+    pub roles: Vec<Role>,
+    /// The role that takes the callers' requests: the first one with a `ready` probe over HTTP unless the manifest says otherwise.
+    pub front: String,
+    /// Topics to create, with `{{ prefix }}` still in them.
+    pub topics: Vec<Topic>,
+    /// Known failures.
+    pub expected: Vec<Expected>,
+}
+
+/// A command and its environment, templates unrendered.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Environment templates.
+    pub env: BTreeMap<String, String>,
+    /// How long it may take.
+    pub deadline: Duration,
+}
+
+/// A kind of process of the target.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// Its name, for example `api`.
+    pub name: String,
+    /// Program and arguments, templates unrendered.
+    pub command: Vec<String>,
+    /// How many.
+    pub instances: u16,
+    /// Environment templates.
+    pub env: BTreeMap<String, String>,
+    /// How it is known to be ready.
+    pub ready: Ready,
+    /// How long a start may take.
+    pub start_deadline: Duration,
+    /// How long it may take to end after SIGTERM.
+    pub stop_deadline: Duration,
+}
+
+/// How an instance is known to be ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// `GET /health` answers 2xx on the instance's port.
+    Http(String),
+    /// The instance's port accepts connections.
+    Port,
+    /// The process runs: for roles that nobody connects to.
+    Running,
+}
+
+/// A topic that the harness creates for each run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Name template.
+    pub name: String,
+    /// Partitions.
+    pub partitions: i32,
+}
+
+/// A failure that the target declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The requirement.
+    pub requirement: String,
+    /// Why.
+    pub reason: String,
+    /// Where it is tracked.
+    pub issue: Option<String>,
+}
+
+/// A manifest that cannot be used. The message names file, line and column, and says how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ManifestError(pub String);
+
+impl Target {
+    /// Reads `path`, or `path/target.toml` where `path` is a folder.
+    ///
+    /// # Errors
+    /// When the file is missing or is no manifest.
+    pub fn load(path: &Path) -> Result<Self, ManifestError> {
+        Err(ManifestError(format!("{}: not written yet", path.display())))
+    }
+}
