@@ -2,7 +2,7 @@
 //! so that a run that ends badly leaves a readable beginning.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -37,14 +37,15 @@ pub struct Recorder {
     start: Instant,
     path: PathBuf,
     inner: Mutex<Inner>,
+    /// Locked apart from the events, so that recording never waits for the disk.
+    file: Mutex<File>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
     events: Vec<Event>,
-    file: BufWriter<File>,
-    /// Events below this index are in the file's buffer.
-    written: usize,
+    /// Lines that are not in the file yet.
+    unwritten: Vec<u8>,
     failure: Option<RecorderError>,
 }
 
@@ -55,11 +56,11 @@ impl Recorder {
     /// When the file cannot be created or its header cannot be written.
     pub fn create(path: &Path) -> Result<Self, RecorderError> {
         let failed = |error: io::Error| write_error(path, &error);
-        let mut file = BufWriter::new(File::create(path).map_err(failed)?);
-        serde_json::to_writer(&mut file, &Header::current()).map_err(|e| failed(e.into()))?;
-        file.write_all(b"\n").and_then(|()| file.flush()).map_err(failed)?;
-        let inner = Inner { events: Vec::new(), file, written: 0, failure: None };
-        Ok(Self { start: Instant::now(), path: path.to_owned(), inner: Mutex::new(inner) })
+        let mut file = File::create(path).map_err(failed)?;
+        let mut header = serde_json::to_vec(&Header::current()).map_err(|e| failed(e.into()))?;
+        header.push(b'\n');
+        file.write_all(&header).map_err(failed)?;
+        Ok(Self { start: Instant::now(), path: path.to_owned(), inner: Mutex::default(), file: Mutex::new(file) })
     }
 
     /// The time now on the run's clock.
@@ -68,16 +69,22 @@ impl Recorder {
         Moment(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
-    /// Appends an event stamped now. Never blocks on the disk; a failure is kept for [`Recorder::flush`].
+    /// Appends an event stamped now. Never waits for the disk; a failure is kept for [`Recorder::flush`].
     pub fn record(&self, what: What) -> Moment {
-        let mut inner = self.lock();
+        let mut guard = lock(&self.inner);
+        let inner = &mut *guard;
         // Stamped under the lock, so that the order of events is the order of their stamps.
         let at = self.now();
         if inner.events.len() >= EVENTS_MAX {
             inner.failure.get_or_insert(RecorderError::Full);
-        } else {
-            inner.events.push(Event { at, what });
+            return at;
         }
+        let event = Event { at, what };
+        if let Err(error) = serde_json::to_writer(&mut inner.unwritten, &event) {
+            inner.failure.get_or_insert(write_error(&self.path, &error.into()));
+        }
+        inner.unwritten.push(b'\n');
+        inner.events.push(event);
         at
     }
 
@@ -86,45 +93,76 @@ impl Recorder {
     /// # Errors
     /// The first failure since the start; every later call reports it again.
     pub fn flush(&self) -> Result<(), RecorderError> {
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        if inner.failure.is_none()
-            && let Err(error) = append(&mut inner.file, &inner.events[inner.written..])
-        {
-            inner.failure = Some(write_error(&self.path, &error));
-        }
-        inner.written = inner.events.len();
-        inner.failure.clone().map_or(Ok(()), Err)
+        let mut file = lock(&self.file);
+        let lines = {
+            let mut inner = lock(&self.inner);
+            inner.failure.clone().map_or(Ok(()), Err)?;
+            std::mem::take(&mut inner.unwritten)
+        };
+        file.write_all(&lines).map_err(|error| {
+            let failure = write_error(&self.path, &error);
+            lock(&self.inner).failure.get_or_insert(failure).clone()
+        })
     }
 
-    /// Calls `read` with all events so far.
+    /// Calls `read` with all events so far. Recording waits meanwhile.
     pub fn with_events<T>(&self, read: impl FnOnce(&[Event]) -> T) -> T {
-        read(&self.lock().events)
+        read(&lock(&self.inner).events)
     }
 
-    /// Flushes and hands over the history.
-    ///
-    /// # Errors
-    /// As [`Recorder::flush`].
-    pub fn finish(&self) -> Result<History, RecorderError> {
-        self.flush()?;
-        Ok(History { events: std::mem::take(&mut self.lock().events) })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic elsewhere must not lose the history: the events are whole after every push.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A copy of everything so far.
+    #[must_use]
+    pub fn snapshot(&self) -> History {
+        self.with_events(|events| History { events: events.to_vec() })
     }
 }
 
-fn append(file: &mut BufWriter<File>, events: &[Event]) -> io::Result<()> {
-    for event in events {
-        serde_json::to_writer(&mut *file, event)?;
-        file.write_all(b"\n")?;
-    }
-    file.flush()
+/// A panic elsewhere must not lose the history: it is whole after every push.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn write_error(path: &Path, error: &io::Error) -> RecorderError {
     RecorderError::Write { path: path.to_owned(), why: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{End, read_history};
+
+    #[test]
+    fn a_history_is_read_back_as_it_was_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        let recorder = Recorder::create(&path).unwrap();
+        recorder.record(What::Note { text: "one\ntwo".into() });
+        recorder.record(What::End { why: End::Completed });
+        recorder.flush().unwrap();
+        assert_eq!(read_history(&path).unwrap(), recorder.snapshot());
+    }
+
+    #[test]
+    fn a_history_that_was_cut_off_keeps_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        let recorder = Recorder::create(&path).unwrap();
+        for text in ["one", "two"] {
+            recorder.record(What::Note { text: text.into() });
+        }
+        recorder.flush().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 5]).unwrap();
+        let history = read_history(&path).unwrap();
+        assert_eq!(history.events.len(), 1);
+        assert_eq!(history.end(), None);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_stays() {
+        // /dev/full takes no byte; the header is the first that it refuses.
+        let error = Recorder::create(Path::new("/dev/full")).unwrap_err();
+        assert!(error.to_string().contains("No space left"), "{error}");
+        assert!(error.to_string().contains("--runs-dir"), "{error}");
+    }
 }

@@ -19,9 +19,12 @@ pub struct Script {
     pub arrival: Arrival,
     /// How callers deal with silence and doubt.
     pub patience: Patience,
-    /// Sent after the load has ended and all faults have been healed, each through *every* instance in turn
-    /// (one intent for each instance), until each has a definite answer: shows that the target works again.
+    /// Sent after the load has ended and all faults have been healed, the `n`th through the `n`th instance, again and
+    /// again until each has a definite answer: shows that the target works again.
     pub probes: Vec<IntentId>,
+    /// Sent in the audit, once everything is at rest; the `n`th goes to the `n`th instance, round and round.
+    #[serde(default)]
+    pub audit: Vec<IntentId>,
 }
 
 /// Something a caller wants done once.
