@@ -1,0 +1,120 @@
+//! From a fault as data to the deed, and back.
+
+use crate::fault::{Edge, Fault, RedisData};
+use crate::history::{InstanceName, ProcessChange, Recorder, What};
+use crate::link::{Injection, LinkFault};
+use crate::sandbox::{Instance, Sandbox};
+
+/// A fault that has been injected.
+pub(super) enum InForce {
+    /// The link can tell at any time whether it has bitten.
+    Link(Injection),
+    /// It bit when it was done; the evidence.
+    Done(String),
+}
+
+/// Why a fault was not injected.
+pub(super) enum NotInjected {
+    /// There was nothing to do it to.
+    Pointless(String),
+    /// The stack failed.
+    Failed(String),
+}
+
+/// Why a fault was not healed.
+pub(super) enum NotHealed {
+    /// The target's own doing: evidence, not a failure of the environment.
+    Target(String),
+    /// The stack failed.
+    Stack(String),
+}
+
+/// Does it.
+pub(super) async fn inject(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault) -> Result<InForce, NotInjected> {
+    let done = match fault {
+        Fault::Kill(name) => instance(sandbox, name)?.kill().await.ok_or_else(|| not_running(name))?,
+        Fault::Stop(name) => instance(sandbox, name)?.stop().await.ok_or_else(|| not_running(name))?,
+        Fault::Pause(name) => instance(sandbox, name)?.pause().await.ok_or_else(|| not_running(name))?,
+        Fault::Restart(name) => {
+            let instance = instance(sandbox, name)?;
+            let evidence = instance.stop().await.ok_or_else(|| not_running(name))?;
+            if let Err(error) = instance.start().await {
+                recorder.record(What::Note { text: error.to_string() });
+            }
+            evidence
+        }
+        Fault::KillPostgres => killed("postgres", recorder, sandbox.stack().postgres().kill().await)?,
+        Fault::KillRedis(_) => killed("redis", recorder, sandbox.stack().redis().kill().await)?,
+        Fault::KillKafka => killed("kafka", recorder, sandbox.stack().kafka().kill().await)?,
+        Fault::FlushRedis => match sandbox.stack().redis().flush(sandbox.redis_number()).await {
+            Ok(0) => return Err(NotInjected::Pointless("the database held no keys to lose".to_owned())),
+            Ok(keys) => format!("{keys} keys were lost"),
+            Err(error) => return Err(NotInjected::Failed(error.to_string())),
+        },
+        Fault::Partition { edge, direction } => return link(sandbox, edge, LinkFault::Partition(*direction)),
+        Fault::Cut { edge } => return link(sandbox, edge, LinkFault::Cut),
+        Fault::Latency { edge, delay, jitter } => {
+            return link(sandbox, edge, LinkFault::Latency { delay: *delay, jitter: *jitter });
+        }
+        Fault::Blackhole { edge } => return link(sandbox, edge, LinkFault::Blackhole),
+        Fault::LoseReply { edge, pick } => return link(sandbox, edge, LinkFault::LoseReply(*pick)),
+        Fault::CutBefore { edge, pick } => return link(sandbox, edge, LinkFault::CutBefore(*pick)),
+        Fault::Repeat { edge, pick, how } => {
+            return link(sandbox, edge, LinkFault::Repeat { pick: *pick, how: *how });
+        }
+    };
+    Ok(InForce::Done(done))
+}
+
+/// Undoes what was done to a process; says what it did, nothing when there was nothing to undo.
+pub(super) async fn undo(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault) -> Result<String, NotHealed> {
+    let stack = sandbox.stack();
+    match fault {
+        Fault::Kill(name) | Fault::Stop(name) => {
+            let Some(instance) = sandbox.instance(name) else { return Ok(String::new()) };
+            instance.start().await.map_err(|error| NotHealed::Target(error.to_string()))?;
+            Ok(format!("{name} started again"))
+        }
+        Fault::Pause(name) => {
+            let Some(instance) = sandbox.instance(name) else { return Ok(String::new()) };
+            instance.resume().await;
+            Ok(format!("{name} continues"))
+        }
+        Fault::KillPostgres => started("postgres", recorder, stack.postgres().start().await),
+        Fault::KillRedis(data) => {
+            let healed = started("redis", recorder, stack.redis().start(*data).await)?;
+            Ok(match data {
+                RedisData::Kept => format!("{healed} with its data"),
+                RedisData::Lost => format!("{healed} empty"),
+            })
+        }
+        Fault::KillKafka => started("kafka", recorder, stack.kafka().start().await),
+        _ => Ok(String::new()),
+    }
+}
+
+fn instance<'a>(sandbox: &'a Sandbox, name: &InstanceName) -> Result<&'a Instance, NotInjected> {
+    sandbox.instance(name).ok_or_else(|| NotInjected::Pointless(format!("the target has no instance {name}")))
+}
+
+fn not_running(name: &InstanceName) -> NotInjected {
+    NotInjected::Pointless(format!("{name} was not running"))
+}
+
+fn link(sandbox: &Sandbox, edge: &Edge, fault: LinkFault) -> Result<InForce, NotInjected> {
+    let link = sandbox.link(edge).ok_or_else(|| NotInjected::Pointless(format!("there is no link {edge}")))?;
+    Ok(InForce::Link(link.inject(fault)))
+}
+
+fn killed<E: std::fmt::Display>(name: &str, recorder: &Recorder, done: Result<String, E>) -> Result<String, NotInjected> {
+    let evidence = done.map_err(|error| NotInjected::Failed(error.to_string()))?;
+    let change = ProcessChange::Exited { status: evidence.clone(), expected: true };
+    recorder.record(What::Process { name: name.to_owned(), change });
+    Ok(evidence)
+}
+
+fn started<E: std::fmt::Display>(name: &str, recorder: &Recorder, done: Result<(), E>) -> Result<String, NotHealed> {
+    done.map_err(|error| NotHealed::Stack(error.to_string()))?;
+    recorder.record(What::Process { name: name.to_owned(), change: ProcessChange::Ready });
+    Ok(format!("{name} started again"))
+}

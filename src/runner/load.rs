@@ -1,0 +1,255 @@
+//! The callers: they follow the script, send attempts, and write down what they hear.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::history::{AttemptId, Call, ClientId, Doubt, InstanceName, IntentId, Outcome, Recorder, What};
+use crate::profile::Script;
+use crate::profile::script::{Arrival, Step};
+use crate::target::Driver;
+
+/// Everything that callers share in a run.
+#[derive(Debug)]
+pub struct Callers {
+    script: Arc<Script>,
+    driver: Driver,
+    recorder: Arc<Recorder>,
+    fronts: Vec<InstanceName>,
+    cancel: CancellationToken,
+    /// Attempts of the load phase that have been sent: what triggers count.
+    sent: watch::Sender<u32>,
+    next_attempt: AtomicU32,
+    book: Mutex<Book>,
+}
+
+/// What callers remember of each intent.
+#[derive(Debug, Default)]
+struct Book {
+    /// How often each intent was sent: decides the instance of the next attempt.
+    sendings: HashMap<IntentId, u32>,
+    /// The fields of the first definite reply.
+    replies: HashMap<IntentId, Map<String, Value>>,
+}
+
+/// Whose turn it is to take an attempt.
+#[derive(Clone, Copy, Debug)]
+enum Route {
+    /// The caller's own instance first, then the next for every further sending.
+    Rotate(ClientId),
+    /// Always this one, counted from 0 in the order of the instances.
+    Fixed(usize),
+}
+
+impl Callers {
+    /// Callers of a run. `fronts` are the instances that take requests.
+    #[must_use]
+    pub fn new(
+        script: Arc<Script>,
+        driver: Driver,
+        recorder: Arc<Recorder>,
+        fronts: Vec<InstanceName>,
+        cancel: CancellationToken,
+    ) -> Self {
+        let (sent, _) = watch::channel(0);
+        let next_attempt = AtomicU32::new(0);
+        Self { script, driver, recorder, fronts, cancel, sent, next_attempt, book: Mutex::default() }
+    }
+
+    /// The driver that the callers use.
+    #[must_use]
+    pub fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    /// A view of the number of attempts sent in the load phase.
+    #[must_use]
+    pub fn sent(&self) -> watch::Receiver<u32> {
+        self.sent.subscribe()
+    }
+
+    /// Sends every intent of the set-up in turn, each until it has a definite answer or `deadline` has passed.
+    ///
+    /// # Errors
+    /// The first intent without an `Ok`, with its outcome.
+    pub async fn set_up(&self, deadline: Instant) -> Result<(), String> {
+        for intent in &self.script.setup {
+            let outcome = self.insist(*intent, Route::Rotate(ClientId(0)), deadline).await;
+            if !matches!(outcome, Some(Outcome::Ok { .. })) {
+                let call = &self.script.intents[intent.0 as usize].call;
+                let found = outcome.map_or_else(|| "it was never sent".to_owned(), |outcome| describe(&outcome));
+                return Err(format!(
+                    "the set-up of the run failed: {} {} was not answered with a yes: {found}",
+                    call.operation,
+                    Value::Object(call.fields.clone()),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out every caller's programme; returns when all are through, at `deadline` at the latest.
+    /// Says whether all got through.
+    pub async fn load(self: &Arc<Self>, deadline: Instant) -> bool {
+        let mut callers = tokio::task::JoinSet::new();
+        for (index, steps) in self.script.clients.iter().enumerate() {
+            let client = ClientId(u16::try_from(index).unwrap_or(u16::MAX));
+            let (this, steps) = (Arc::clone(self), steps.clone());
+            callers.spawn(async move { this.follow(client, steps, deadline).await });
+        }
+        let mut through = true;
+        while let Some(ended) = callers.join_next().await {
+            through &= ended.unwrap_or(false);
+        }
+        through
+    }
+
+    /// Sends the `n`th probe through the `n`th instance until it has a definite answer. Says whether all got an `Ok`.
+    pub async fn probe(&self, deadline: Instant) -> bool {
+        let probes = self.script.probes.iter().enumerate();
+        let outcomes = probes.map(|(turn, intent)| self.insist(*intent, Route::Fixed(turn), deadline));
+        futures::future::join_all(outcomes).await.iter().all(|outcome| matches!(outcome, Some(Outcome::Ok { .. })))
+    }
+
+    /// Sends the intents of the audit, one after the other, each until it has a definite answer.
+    pub async fn audit(&self, deadline: Instant) {
+        for (turn, intent) in self.script.audit.iter().enumerate() {
+            self.insist(*intent, Route::Fixed(turn), deadline).await;
+        }
+    }
+
+    async fn follow(self: Arc<Self>, client: ClientId, steps: Vec<Step>, deadline: Instant) -> bool {
+        let start = Instant::now();
+        let mut open = tokio::task::JoinSet::new();
+        let mut through = true;
+        for step in steps {
+            let due = match self.script.arrival {
+                Arrival::Closed => Instant::now() + step.after,
+                Arrival::Open => start + step.after,
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(due.min(deadline)) => {}
+                () = self.cancel.cancelled() => {}
+            }
+            if Instant::now() >= deadline || self.cancel.is_cancelled() {
+                through = false;
+                break;
+            }
+            match self.script.arrival {
+                Arrival::Closed => self.step(client, step, deadline).await,
+                Arrival::Open => {
+                    let this = Arc::clone(&self);
+                    open.spawn(async move { this.step(client, step, deadline).await });
+                }
+            }
+        }
+        while open.join_next().await.is_some() {}
+        through
+    }
+
+    /// One step: its copies at the same moment, then, while nobody knows the outcome, further attempts.
+    async fn step(&self, client: ClientId, step: Step, deadline: Instant) {
+        let Some(call) = self.bound_call(step.intent) else { return };
+        let route = Route::Rotate(client);
+        let copies = (0..step.copies.max(1)).map(|_| self.attempt(step.intent, client, route, &call, true));
+        let mut definite = futures::future::join_all(copies).await.iter().any(is_definite);
+        for _ in 1..self.script.patience.attempts {
+            if definite || !self.pause(deadline).await {
+                return;
+            }
+            definite = is_definite(&self.attempt(step.intent, client, route, &call, true).await);
+        }
+    }
+
+    /// Sends an intent again and again until it has a definite answer. `None`: it could not be sent at all.
+    async fn insist(&self, intent: IntentId, route: Route, deadline: Instant) -> Option<Outcome> {
+        let call = self.bound_call(intent)?;
+        loop {
+            let outcome = self.attempt(intent, ClientId(0), route, &call, false).await;
+            if is_definite(&outcome) || !self.pause(deadline).await {
+                return Some(outcome);
+            }
+        }
+    }
+
+    /// Waits between two attempts; `false` when there is no time for another.
+    async fn pause(&self, deadline: Instant) -> bool {
+        let pause = self.script.patience.pause.max(Duration::from_millis(1));
+        tokio::select! {
+            () = tokio::time::sleep_until((Instant::now() + pause).min(deadline)) => Instant::now() < deadline,
+            () = self.cancel.cancelled() => false,
+        }
+    }
+
+    async fn attempt(&self, intent: IntentId, client: ClientId, route: Route, call: &Call, counted: bool) -> Outcome {
+        let attempt = AttemptId(self.next_attempt.fetch_add(1, Ordering::Relaxed));
+        let to = self.route(intent, route);
+        self.recorder.record(What::Invoke { attempt, intent, client, to: to.clone(), call: call.clone() });
+        if counted {
+            self.sent.send_modify(|sent| *sent += 1);
+        }
+        let outcome = tokio::select! {
+            outcome = self.driver.call(&to, call, self.script.patience.timeout) => outcome,
+            () = self.cancel.cancelled() => Outcome::Unknown(Doubt::Abandoned),
+        };
+        self.recorder.record(What::Return { attempt, outcome: outcome.clone() });
+        self.remember(intent, &outcome);
+        outcome
+    }
+
+    fn route(&self, intent: IntentId, route: Route) -> InstanceName {
+        let turn = match route {
+            Route::Fixed(turn) => turn,
+            Route::Rotate(client) => {
+                let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+                let sendings = book.sendings.entry(intent).or_default();
+                *sendings += 1;
+                usize::from(client.0) + *sendings as usize - 1
+            }
+        };
+        self.fronts[turn % self.fronts.len()].clone()
+    }
+
+    fn remember(&self, intent: IntentId, outcome: &Outcome) {
+        if let Outcome::Ok { reply, .. } | Outcome::Refused { status: Some(_), reply, .. } = outcome {
+            let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+            book.replies.entry(intent).or_insert_with(|| reply.clone());
+        }
+    }
+
+    /// The call with its bound fields filled in; `None` when a reply that it needs is missing.
+    fn bound_call(&self, intent: IntentId) -> Option<Call> {
+        let intent = &self.script.intents[intent.0 as usize];
+        let mut call = intent.call.clone();
+        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        for bind in &intent.binds {
+            let value = book.replies.get(&bind.intent)?.get(&bind.reply)?;
+            call.fields.insert(bind.field.clone(), value.clone());
+        }
+        Some(call)
+    }
+}
+
+/// Whether the answer settles what became of the intent: sending it again could teach nothing.
+fn is_definite(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Ok { .. } | Outcome::Refused { status: Some(_), .. })
+}
+
+fn describe(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Ok { status, .. } => format!("answered {status}"),
+        Outcome::Refused { status: Some(status), why, .. } => format!("refused with {status}: {why}"),
+        Outcome::Refused { status: None, why, .. } => why.clone(),
+        Outcome::Unknown(Doubt::Timeout) => "no answer in time".to_owned(),
+        Outcome::Unknown(Doubt::Reset(why)) => format!("connection lost: {why}"),
+        Outcome::Unknown(Doubt::Status { status, body }) => format!("answered {status}: {body}"),
+        Outcome::Unknown(Doubt::Unreadable(why)) => format!("unreadable answer: {why}"),
+        Outcome::Unknown(Doubt::Abandoned) => "the run ended".to_owned(),
+    }
+}

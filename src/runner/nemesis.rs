@@ -1,0 +1,287 @@
+//! Carries a plan out: waits for each step's trigger, injects, heals, and says whether it bit.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as AsyncMutex, SetOnce, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::inject::{self, InForce};
+use crate::fault::{Fault, Heal, Plan, Step, Trigger};
+use crate::history::{FaultChange, Recorder, StepId, What};
+use crate::sandbox::Sandbox;
+
+/// How often a fault in force is asked whether it has bitten.
+const BITE_POLL: Duration = Duration::from_millis(5);
+
+/// Whether a step made a difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Bite {
+    /// It did; the evidence.
+    Bit(String),
+    /// It did not; the reason.
+    Missed(String),
+}
+
+/// Carries out the plan of one run.
+pub(super) struct Nemesis {
+    sandbox: Arc<Sandbox>,
+    recorder: Arc<Recorder>,
+    steps: Vec<Progress>,
+    /// Cancelled when the load phase ends: nothing is injected any more, and what is in force is healed.
+    load_ended: CancellationToken,
+    sent: watch::Receiver<u32>,
+    load_started: Instant,
+    /// Steps that treat the same process are carried out one after the other.
+    turns: BTreeMap<String, AsyncMutex<()>>,
+    /// The first reason why the stack could not be mended.
+    failure: Mutex<Option<String>>,
+}
+
+/// How far a step has come.
+struct Progress {
+    step: Step,
+    injected: SetOnce<Instant>,
+    in_force: Mutex<Option<InForce>>,
+    bite: Mutex<Option<Bite>>,
+}
+
+impl Nemesis {
+    /// A nemesis for a load phase that starts now.
+    pub(super) fn new(
+        sandbox: Arc<Sandbox>,
+        recorder: Arc<Recorder>,
+        plan: &Plan,
+        sent: watch::Receiver<u32>,
+        load_ended: CancellationToken,
+    ) -> Self {
+        let turns = plan.steps.iter().filter_map(|step| turn_of(&step.fault));
+        let turns = turns.map(|key| (key, AsyncMutex::default())).collect();
+        let steps = plan.steps.iter().map(|step| Progress {
+            step: step.clone(),
+            injected: SetOnce::new(),
+            in_force: Mutex::default(),
+            bite: Mutex::default(),
+        });
+        let steps = steps.collect();
+        let load_started = Instant::now();
+        Self { sandbox, recorder, steps, load_ended, sent, load_started, turns, failure: Mutex::default() }
+    }
+
+    /// Carries out every step; returns once the load has ended and everything is healed.
+    pub(super) async fn carry_out(&self) {
+        futures::future::join_all((0..self.steps.len()).map(|index| self.carry_out_step(index))).await;
+    }
+
+    /// Waits until the steps that are due at the very start are in force.
+    pub(super) async fn armed(&self) {
+        for progress in &self.steps {
+            if progress.step.trigger == Trigger::At(Duration::ZERO) {
+                progress.injected.wait().await;
+            }
+        }
+    }
+
+    /// The last word on every step, in order. To be called when the target has settled: a late repeat bites late.
+    pub(super) fn conclude(&self) -> Vec<Bite> {
+        let concluded = self.steps.iter().enumerate().map(|(index, progress)| {
+            self.look_for_bite(index);
+            if let Some(bite) = lock(&progress.bite).clone() {
+                return bite;
+            }
+            let why = match progress.injected.get() {
+                None => "the load ended before it was due",
+                Some(_) => "nothing that it could act on came its way",
+            };
+            self.say(index, FaultChange::Missed(why.to_owned()));
+            Bite::Missed(why.to_owned())
+        });
+        concluded.collect()
+    }
+
+    /// Why the stack could not be mended, if so.
+    pub(super) fn failure(&self) -> Option<String> {
+        lock(&self.failure).clone()
+    }
+
+    async fn carry_out_step(&self, index: usize) {
+        let progress = &self.steps[index];
+        tokio::select! {
+            biased;
+            () = self.load_ended.cancelled() => return,
+            () = self.due(progress.step.trigger) => {}
+        }
+        let turn = turn_of(&progress.step.fault).and_then(|key| self.turns.get(&key));
+        let _turn = match turn {
+            None => None,
+            Some(turn) => tokio::select! {
+                biased;
+                () = self.load_ended.cancelled() => return,
+                guard = turn.lock() => Some(guard),
+            },
+        };
+        self.inject(index).await;
+        let sent_at_injection = *self.sent.borrow();
+        tokio::select! {
+            biased;
+            () = self.load_ended.cancelled() => {}
+            () = self.heal_due(progress.step.heal, sent_at_injection) => {}
+            () = self.watch_for_bite(index) => {}
+        }
+        self.heal(index).await;
+    }
+
+    async fn inject(&self, index: usize) {
+        let progress = &self.steps[index];
+        let under_way = under_way(&self.recorder, &progress.step.fault);
+        self.say(index, FaultChange::Injected(progress.step.fault.to_string()));
+        match inject::inject(&self.sandbox, &self.recorder, &progress.step.fault).await {
+            Ok(in_force) => *lock(&progress.in_force) = Some(in_force),
+            Err(inject::NotInjected::Pointless(why)) => self.decide(index, Bite::Missed(why)),
+            Err(inject::NotInjected::Failed(why)) => self.fail(why),
+        }
+        if let Some(InForce::Done(evidence)) = &mut *lock(&progress.in_force)
+            && let Some(count) = under_way
+        {
+            evidence.push_str(&format!(", with {count} attempts under way"));
+        }
+        self.look_for_bite(index);
+        // Set after the fact, so that what waits for it finds the fault in force.
+        let _ = progress.injected.set(Instant::now());
+    }
+
+    async fn heal(&self, index: usize) {
+        let progress = &self.steps[index];
+        self.look_for_bite(index);
+        let healing = match &*lock(&progress.in_force) {
+            Some(InForce::Link(injection)) => Some(injection.heal()),
+            Some(InForce::Done(_)) => None,
+            None => return,
+        };
+        let healed = match healing {
+            Some(released) => Ok(released),
+            None => inject::undo(&self.sandbox, &self.recorder, &progress.step.fault).await,
+        };
+        match healed {
+            Ok(text) if text.is_empty() => {}
+            Ok(text) => self.say(index, FaultChange::Healed(text)),
+            Err(inject::NotHealed::Target(why)) => {
+                self.recorder.record(What::Note { text: why });
+            }
+            Err(inject::NotHealed::Stack(why)) => self.fail(why),
+        }
+        self.look_for_bite(index);
+    }
+
+    async fn due(&self, trigger: Trigger) {
+        match trigger {
+            Trigger::At(after) => tokio::time::sleep_until(self.load_started + after).await,
+            Trigger::Operations(count) => self.sent_reaches(count).await,
+            Trigger::After { step, pause } => {
+                let injected = *self.steps[usize::from(step.0)].injected.wait().await;
+                tokio::time::sleep_until(injected + pause).await;
+            }
+        }
+    }
+
+    async fn heal_due(&self, heal: Heal, sent_at_injection: u32) {
+        match heal {
+            Heal::After(pause) => tokio::time::sleep(pause).await,
+            Heal::Operations(count) => self.sent_reaches(sent_at_injection.saturating_add(count)).await,
+            Heal::AtEnd => std::future::pending().await,
+        }
+    }
+
+    async fn sent_reaches(&self, count: u32) {
+        if self.sent.clone().wait_for(|sent| *sent >= count).await.is_err() {
+            // The callers are gone, so the count will never be reached; the end of the load decides.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Notes the bite when it comes; never returns.
+    async fn watch_for_bite(&self, index: usize) {
+        while lock(&self.steps[index].bite).is_none() {
+            self.look_for_bite(index);
+            tokio::time::sleep(BITE_POLL).await;
+        }
+        std::future::pending().await
+    }
+
+    fn look_for_bite(&self, index: usize) {
+        let evidence = match &*lock(&self.steps[index].in_force) {
+            Some(InForce::Link(injection)) => injection.bite(),
+            Some(InForce::Done(evidence)) => Some(evidence.clone()),
+            None => None,
+        };
+        if let Some(evidence) = evidence {
+            self.decide(index, Bite::Bit(evidence));
+        }
+    }
+
+    /// The first word counts in the history; the evidence may grow until the end.
+    fn decide(&self, index: usize, bite: Bite) {
+        let mut known = lock(&self.steps[index].bite);
+        if known.is_none() {
+            self.say(
+                index,
+                match &bite {
+                    Bite::Bit(evidence) => FaultChange::Bit(evidence.clone()),
+                    Bite::Missed(why) => FaultChange::Missed(why.clone()),
+                },
+            );
+        }
+        if !matches!(&*known, Some(Bite::Missed(_))) {
+            *known = Some(bite);
+        }
+    }
+
+    fn fail(&self, why: String) {
+        lock(&self.failure).get_or_insert(why);
+        self.load_ended.cancel();
+    }
+
+    fn say(&self, index: usize, change: FaultChange) {
+        let step = StepId(u16::try_from(index).unwrap_or(u16::MAX));
+        self.recorder.record(What::Fault { step, change });
+    }
+}
+
+/// The process that a fault treats, if any.
+fn turn_of(fault: &Fault) -> Option<String> {
+    match fault {
+        Fault::Kill(name) | Fault::Stop(name) | Fault::Pause(name) | Fault::Restart(name) => Some(name.to_string()),
+        Fault::KillPostgres => Some("postgres".to_owned()),
+        Fault::KillRedis(_) | Fault::FlushRedis => Some("redis".to_owned()),
+        Fault::KillKafka => Some("kafka".to_owned()),
+        _ => None,
+    }
+}
+
+/// How many attempts have been sent to the instance that a fault treats and are not answered yet.
+fn under_way(recorder: &Recorder, fault: &Fault) -> Option<usize> {
+    let (Fault::Kill(name) | Fault::Stop(name) | Fault::Pause(name) | Fault::Restart(name)) = fault else {
+        return None;
+    };
+    recorder.with_events(|events| {
+        let mut open = std::collections::BTreeSet::new();
+        for event in events {
+            match &event.what {
+                What::Invoke { attempt, to, .. } if to == name => {
+                    open.insert(*attempt);
+                }
+                What::Return { attempt, .. } => {
+                    open.remove(attempt);
+                }
+                _ => {}
+            }
+        }
+        Some(open.len())
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,268 @@
+//! One run's private world: its own database, topics and Redis database, and a link for every edge.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::instance::{Instance, InstanceSpec, StartError};
+use super::{ProcessSpec, RedisDatabase, Stack, StackError, free_port};
+use crate::fault::{Edge, Node};
+use crate::history::{InstanceName, Recorder};
+use crate::link::{Link, Protocol};
+use crate::target::{ManifestError, Role, Target, Variables};
+
+/// Why a sandbox could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The stack failed.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    /// A link could not listen.
+    #[error("failed to open the link {edge}: {source}")]
+    Link {
+        /// Which.
+        edge: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A template of the manifest could not be rendered, or a command not be found.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// An instance did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// What a sandbox is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Blueprint<'a> {
+    /// The system under test.
+    pub target: &'a Target,
+    /// The database that is cloned.
+    pub template: &'a str,
+    /// A name that no other sandbox of this stack has: letters, digits and `_`.
+    pub name: &'a str,
+    /// Where the instances' output goes.
+    pub logs: &'a Path,
+    /// Variables on top of those of the manifest.
+    pub env: &'a [(String, String)],
+    /// For the links' random numbers.
+    pub seed: u64,
+}
+
+/// One run's private world.
+#[derive(Debug)]
+pub struct Sandbox {
+    stack: Arc<Stack>,
+    links: BTreeMap<Edge, Link>,
+    instances: BTreeMap<InstanceName, Instance>,
+    database: String,
+    topics: Vec<String>,
+    redis: RedisDatabase,
+    prefix: String,
+}
+
+impl Sandbox {
+    /// Makes everything but starts nothing: links are open but do not accept, instances do not run.
+    ///
+    /// # Errors
+    /// When the stack, a port or the manifest fails.
+    pub async fn make(
+        stack: &Arc<Stack>,
+        blueprint: Blueprint<'_>,
+        recorder: &Arc<Recorder>,
+    ) -> Result<Self, SandboxError> {
+        let target = blueprint.target;
+        let prefix = format!("{}.", blueprint.name);
+        let topics: Vec<_> = target
+            .topics
+            .iter()
+            .map(|topic| Ok((target.render_topic(&topic.name, &prefix)?, topic.partitions)))
+            .collect::<Result<_, ManifestError>>()?;
+        let redis = stack.redis().take_database().await?;
+        let (cloned, created) = tokio::join!(
+            stack.postgres().create_from_template(blueprint.name, blueprint.template),
+            stack.kafka().create_topics(&topics),
+        );
+        let mut sandbox = Self {
+            stack: Arc::clone(stack),
+            links: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            database: blueprint.name.to_owned(),
+            topics: topics.into_iter().map(|(name, _)| name).collect(),
+            redis,
+            prefix,
+        };
+        // The sandbox exists before these are checked, so that a failure of one tidies up the other.
+        cloned?;
+        created?;
+        let http = reqwest::Client::builder().no_proxy().build().map_err(|e| StartError::Spawn {
+            name: InstanceName { role: target.front.clone(), number: 1 },
+            why: format!("no HTTP client: {e}"),
+        })?;
+        for role in &target.roles {
+            for number in 1..=role.instances {
+                let name = InstanceName { role: role.name.clone(), number };
+                let spec = sandbox.furnish(role, &name, blueprint).await?;
+                let instance =
+                    Instance::new(spec, Arc::clone(stack.processes()), Arc::clone(recorder), http.clone());
+                sandbox.instances.insert(name, instance);
+            }
+        }
+        Ok(sandbox)
+    }
+
+    /// Opens the links of an instance and renders its environment.
+    async fn furnish(
+        &mut self,
+        role: &Role,
+        name: &InstanceName,
+        blueprint: Blueprint<'_>,
+    ) -> Result<InstanceSpec, SandboxError> {
+        let port = free_port(self.stack.ports())?;
+        let node = Node::Instance(name.clone());
+        let seed = blueprint.seed;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let stack = Arc::clone(&self.stack);
+        self.open(Node::Client, node.clone(), address, Protocol::Http, seed).await?;
+        let postgres =
+            self.open(node.clone(), Node::Postgres, stack.postgres().address(), Protocol::Postgres, seed).await?;
+        let redis = self.open(node.clone(), Node::Redis, stack.redis().address(), Protocol::Redis, seed).await?;
+        let kafka = self.open(node, Node::Kafka, stack.kafka().address(), Protocol::Kafka, seed).await?;
+        let variables = Variables {
+            port: Some(port),
+            instance: Some(name.to_string()),
+            postgres: stack.postgres().url(&self.database, postgres),
+            redis: Some(stack.redis().url(self.redis.number(), redis)),
+            kafka: Some(kafka.to_string()),
+            prefix: Some(self.prefix.clone()),
+        };
+        let rendered = blueprint.target.render(role, &variables)?;
+        let mut env = rendered.env;
+        env.extend(blueprint.env.iter().cloned());
+        Ok(InstanceSpec {
+            name: name.clone(),
+            process: ProcessSpec {
+                name: name.to_string(),
+                program: rendered.program,
+                args: rendered.args,
+                env,
+                clear_env: false,
+                directory: blueprint.target.directory.clone(),
+                log: blueprint.logs.join(format!("{name}.log")),
+                user: None,
+            },
+            port,
+            ready: role.ready.clone(),
+            start_deadline: role.start_deadline,
+            stop_deadline: role.stop_deadline,
+        })
+    }
+
+    async fn open(
+        &mut self,
+        from: Node,
+        to: Node,
+        upstream: SocketAddr,
+        protocol: Protocol,
+        seed: u64,
+    ) -> Result<SocketAddr, SandboxError> {
+        let edge = Edge { from, to };
+        let failed = |source| SandboxError::Link { edge: edge.to_string(), source };
+        // Each link has random numbers of its own, whatever links there are besides.
+        let seed = seed.wrapping_add(fnv1a(edge.to_string().as_bytes()));
+        let link = Link::open(edge.clone(), upstream, protocol, seed).await.map_err(failed)?;
+        let address = link.address();
+        self.links.insert(edge, link);
+        Ok(address)
+    }
+
+    /// Lets the links accept and starts every instance; all at once.
+    ///
+    /// # Errors
+    /// The first instance that did not start.
+    pub async fn start(&self) -> Result<(), SandboxError> {
+        for link in self.links.values() {
+            link.accept();
+        }
+        futures::future::try_join_all(self.instances.values().map(Instance::start)).await?;
+        Ok(())
+    }
+
+    /// The link of an edge.
+    #[must_use]
+    pub fn link(&self, edge: &Edge) -> Option<&Link> {
+        self.links.get(edge)
+    }
+
+    /// An instance by name.
+    #[must_use]
+    pub fn instance(&self, name: &InstanceName) -> Option<&Instance> {
+        self.instances.get(name)
+    }
+
+    /// Every instance.
+    pub fn instances(&self) -> impl Iterator<Item = &Instance> {
+        self.instances.values()
+    }
+
+    /// Where callers reach the instances of a role: the addresses of the links, in the order of their numbers.
+    #[must_use]
+    pub fn front_addresses(&self, role: &str) -> BTreeMap<InstanceName, SocketAddr> {
+        self.instances
+            .keys()
+            .filter(|name| name.role == role)
+            .filter_map(|name| {
+                let edge = Edge { from: Node::Client, to: Node::Instance(name.clone()) };
+                Some((name.clone(), self.links.get(&edge)?.address()))
+            })
+            .collect()
+    }
+
+    /// The stack below.
+    #[must_use]
+    pub fn stack(&self) -> &Arc<Stack> {
+        &self.stack
+    }
+
+    /// The URL of the run's database, past every link: for the harness's own readings.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        self.stack.postgres().url(&self.database, self.stack.postgres().address())
+    }
+
+    /// The number of the run's Redis database.
+    #[must_use]
+    pub fn redis_number(&self) -> u16 {
+        self.redis.number()
+    }
+
+    /// What the run's topic names begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Kills the instances and gives everything back.
+    ///
+    /// # Errors
+    /// When the stack cannot drop the run's database or topics; the instances are gone all the same.
+    pub async fn take_down(self) -> Result<(), SandboxError> {
+        futures::future::join_all(self.instances.values().map(Instance::kill)).await;
+        drop(self.links);
+        let (dropped, deleted) = tokio::join!(
+            self.stack.postgres().drop_database(&self.database),
+            self.stack.kafka().delete_topics(&self.topics),
+        );
+        dropped?;
+        deleted?;
+        Ok(())
+    }
+}
+
+/// FNV-1a, 64 bit: a stable hash for seeds; see <http://www.isthe.com/chongo/tech/comp/fnv/>.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
