@@ -205,14 +205,6 @@ pub enum Fault {
     },
 }
 
-impl Fault {
-    /// Whether it breaks what several runs share, so that no other run may be under way.
-    #[must_use]
-    pub fn is_exclusive(&self) -> bool {
-        matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka)
-    }
-}
-
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -164,3 +164,11 @@ pub struct RepeatSpec {
     /// How.
     pub how: Repeat,
 }
+
+impl InjectSpec {
+    /// Whether it breaks what several runs share, so that no other run may be under way.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka)
+    }
+}

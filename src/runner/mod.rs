@@ -2,15 +2,30 @@
 //!
 //! The runner emits [`Progress`]; whoever shows it or writes it down is a consumer, so that no report can change a run.
 
+mod case;
+mod inject;
+mod load;
+mod nemesis;
+mod readings;
 mod report;
+mod session;
+mod settle;
+mod stored;
+mod verdict;
 
 pub use report::{CASE_FORMAT, CaseFile, CaseReport, FaultReport, Figures, Judged, Progress, RunReport, Sink, Step};
+pub use session::{Options, Session};
+pub use stored::{CheckError, StoredRun};
+pub use verdict::{Judgement, judge};
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
+use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
+use crate::sandbox::StackConfig;
 use crate::suite::{Case, Suite};
 use crate::target::Target;
 
@@ -47,8 +62,24 @@ pub struct Planned {
 /// # Errors
 /// When the environment failed as a whole: no stack, no target build, no run folder.
 pub async fn run(request: Request, sink: &dyn Sink, cancel: &CancellationToken) -> Result<RunReport, RunError> {
-    let _ = (request, sink, cancel);
-    Err(RunError::Environment("not written yet".into()))
+    let started = Instant::now();
+    let options = Options {
+        runs_dir: request.runs_dir,
+        stack: StackConfig::from_env().map_err(|error| RunError::Configuration(error.to_string()))?,
+        env: request.env,
+        cancel: cancel.clone(),
+    };
+    let session = Session::start(request.target, request.suite, options, sink).await?;
+    let total = request.runs.len();
+    let cases = futures::stream::iter(request.runs.iter().enumerate())
+        .take_while(|_| std::future::ready(!cancel.is_cancelled()))
+        .map(|(run, planned)| session.run_one(planned, run, total, sink))
+        .buffered(request.jobs.max(1))
+        .collect()
+        .await;
+    let stack_start = session.stack_start();
+    session.finish().await;
+    Ok(RunReport { cases, interrupted: cancel.is_cancelled(), stack_start, took: started.elapsed() })
 }
 
 /// Why nothing could be run.

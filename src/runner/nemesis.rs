@@ -17,8 +17,7 @@ use crate::sandbox::Sandbox;
 const BITE_POLL: Duration = Duration::from_millis(5);
 
 /// Whether a step made a difference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Bite {
+enum Bite {
     /// It did; the evidence.
     Bit(String),
     /// It did not; the reason.
@@ -75,30 +74,27 @@ impl Nemesis {
         futures::future::join_all((0..self.steps.len()).map(|index| self.carry_out_step(index))).await;
     }
 
-    /// Waits until the steps that are due at the very start are in force.
+    /// Waits until the links' faults that are due at the very start are in force.
     pub(super) async fn armed(&self) {
         for progress in &self.steps {
-            if progress.step.trigger == Trigger::At(Duration::ZERO) {
+            // Faults on processes may wait for each other's healing, which comes only after the load has begun.
+            if progress.step.trigger == Trigger::At(Duration::ZERO) && turn_of(&progress.step.fault).is_none() {
                 progress.injected.wait().await;
             }
         }
     }
 
-    /// The last word on every step, in order. To be called when the target has settled: a late repeat bites late.
-    pub(super) fn conclude(&self) -> Vec<Bite> {
-        let concluded = self.steps.iter().enumerate().map(|(index, progress)| {
+    /// The last word on every step. To be called when the target has settled: a late repeat bites late.
+    pub(super) fn conclude(&self) {
+        for (index, progress) in self.steps.iter().enumerate() {
             self.look_for_bite(index);
-            if let Some(bite) = lock(&progress.bite).clone() {
-                return bite;
-            }
             let why = match progress.injected.get() {
                 None => "the load ended before it was due",
                 Some(_) => "nothing that it could act on came its way",
             };
-            self.say(index, FaultChange::Missed(why.to_owned()));
-            Bite::Missed(why.to_owned())
-        });
-        concluded.collect()
+            // Ignored where there is a bite already.
+            self.decide(index, Bite::Missed(why.to_owned()));
+        }
     }
 
     /// Why the stack could not be mended, if so.
@@ -221,19 +217,15 @@ impl Nemesis {
         }
     }
 
-    /// The first word counts in the history; the evidence may grow until the end.
+    /// The first word counts.
     fn decide(&self, index: usize, bite: Bite) {
         let mut known = lock(&self.steps[index].bite);
         if known.is_none() {
-            self.say(
-                index,
-                match &bite {
-                    Bite::Bit(evidence) => FaultChange::Bit(evidence.clone()),
-                    Bite::Missed(why) => FaultChange::Missed(why.clone()),
-                },
-            );
-        }
-        if !matches!(&*known, Some(Bite::Missed(_))) {
+            let change = match &bite {
+                Bite::Bit(evidence) => FaultChange::Bit(evidence.clone()),
+                Bite::Missed(why) => FaultChange::Missed(why.clone()),
+            };
+            self.say(index, change);
             *known = Some(bite);
         }
     }

@@ -249,9 +249,8 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the stack cannot drop the run's database or topics; the instances are gone all the same.
-    pub async fn take_down(self) -> Result<(), SandboxError> {
+    pub async fn take_down(&self) -> Result<(), SandboxError> {
         futures::future::join_all(self.instances.values().map(Instance::kill)).await;
-        drop(self.links);
         let (dropped, deleted) = tokio::join!(
             self.stack.postgres().drop_database(&self.database),
             self.stack.kafka().delete_topics(&self.topics),

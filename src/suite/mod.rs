@@ -84,3 +84,11 @@ pub struct Case {
     /// How long the target may take to recover and drain after the last fault was healed.
     pub settle: std::time::Duration,
 }
+
+impl Case {
+    /// Whether it breaks what several runs share, so that it must be run alone.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        self.faults.iter().any(|fault| fault.inject.is_exclusive())
+    }
+}

@@ -1,0 +1,395 @@
+//! One run of one case, from the plan to the verdict.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant as StdInstant, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::load::Callers;
+use super::nemesis::Nemesis;
+use super::readings::Readings;
+use super::session::run_folder;
+use super::settle::Settling;
+use super::verdict;
+use super::{CASE_FORMAT, CaseFile, CaseReport, Figures, Planned, Step};
+use crate::fault::{self, Plan};
+use crate::history::{End, InstanceName, Phase, Recorder, What};
+use crate::judgement::Verdict;
+use crate::profile::{Profile, Script};
+use crate::sandbox::{Blueprint, Instance, Sandbox, Stack};
+use crate::suite::Suite;
+use crate::target::{Driver, EventReader, Target};
+
+/// How long the set-up of a run may take.
+const SETUP_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long the load of a run may take: a limit for targets that hang, not a length.
+const LOAD_DEADLINE: Duration = Duration::from_secs(120);
+
+/// How long the last readings may take.
+const AUDIT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How often the history is written to disk and the instances are looked at.
+const UPKEEP_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long the event reader may take to stop.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What a run is given by its session.
+pub(super) struct Stage<'a> {
+    pub(super) target: &'a Target,
+    pub(super) suite: &'a Suite,
+    pub(super) profile: &'static dyn Profile,
+    pub(super) stack: &'a Arc<Stack>,
+    pub(super) runs_dir: &'a Path,
+    pub(super) cancel: &'a CancellationToken,
+    /// A name that no other run of the session has.
+    pub(super) name: String,
+    /// The template database, or why there is none.
+    pub(super) template: Result<String, String>,
+    pub(super) env: Vec<(String, String)>,
+}
+
+/// Shows a step to people.
+type Shown<'a> = &'a (dyn Fn(Step) + Send + Sync);
+
+/// Runs a case. Never fails: what goes wrong is in the report.
+pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -> CaseReport {
+    let clock = StdInstant::now();
+    let started_unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let case_file = match resolve(&stage, planned) {
+        Ok(case_file) => case_file,
+        Err(why) => return unrun(&stage, planned, started_unix, why),
+    };
+    let (folder, recorder) = match open_folder(&stage, planned, &case_file) {
+        Ok(opened) => opened,
+        Err(why) => return unrun(&stage, planned, started_unix, why),
+    };
+    let mut run = Run {
+        stage: &stage,
+        planned,
+        script: Arc::new(case_file.script.clone()),
+        plan: &case_file.plan,
+        folder: &folder,
+        recorder: Arc::new(recorder),
+        figures: Figures::default(),
+        shown,
+    };
+    let conducted = run.conduct().await;
+    let interrupted = stage.cancel.is_cancelled();
+    let why = match &conducted {
+        _ if interrupted => End::Interrupted,
+        Ok(()) => End::Completed,
+        Err(why) => End::Failed(why.clone()),
+    };
+    run.recorder.record(What::End { why });
+    let mut error = conducted.err().filter(|_| !interrupted);
+    if let Err(failure) = run.recorder.flush() {
+        error.get_or_insert(failure.to_string());
+    }
+    shown(Step::Judging);
+    let history = run.recorder.snapshot();
+    let judgement = verdict::judge(stage.profile, &case_file, &history);
+    let figures = verdict::count(&history, run.figures);
+    let report = CaseReport {
+        fireassay_result: CASE_FORMAT,
+        profile: case_file.profile,
+        case: case_file.case,
+        title: case_file.title,
+        target: case_file.target,
+        seed: planned.seed,
+        verdict: if error.is_some() { judgement.verdict.max(Verdict::Inconclusive) } else { judgement.verdict },
+        findings: judgement.findings,
+        faults: judgement.faults,
+        figures,
+        error,
+        interrupted,
+        directory: folder,
+        started_unix,
+        took: clock.elapsed(),
+    };
+    store(report)
+}
+
+/// Writes `result.json`; a report that cannot be stored says so.
+fn store(mut report: CaseReport) -> CaseReport {
+    let path = report.directory.join("result.json");
+    if let Err(error) = write_json(&path, &report) {
+        report.error.get_or_insert(error);
+        report.verdict = report.verdict.max(Verdict::Inconclusive);
+    }
+    report
+}
+
+/// Draws everything that the seed decides.
+fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
+    let case = &planned.case;
+    let plan = fault::resolve(&case.faults, &instances(stage.target), planned.seed)
+        .map_err(|error| format!("the case `{}` does not fit the target `{}`: {error}", case.id, stage.target.name))?;
+    let script = case.workload.script(planned.seed, &fronts(stage.target));
+    let requirements = stage.suite.requirements.iter().filter(|it| case.requirements.contains(&it.id)).cloned().collect();
+    let expected = stage.target.expected.iter().filter(|it| case.requirements.contains(&it.requirement));
+    Ok(CaseFile {
+        fireassay_case: CASE_FORMAT,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        profile: stage.suite.profile.clone(),
+        suite: stage.suite.version,
+        case: case.id.clone(),
+        title: case.title.clone(),
+        tier: case.tier,
+        target: stage.target.name.clone(),
+        env: stage.env.clone(),
+        seed: planned.seed,
+        requirements,
+        expected: expected.map(|it| (it.requirement.clone(), it.reason.clone())).collect(),
+        script,
+        plan,
+    })
+}
+
+fn open_folder(stage: &Stage<'_>, planned: &Planned, case_file: &CaseFile) -> Result<(PathBuf, Recorder), String> {
+    let folder = run_folder(stage.runs_dir, &planned.case.id, planned.seed).map_err(|error| {
+        let runs = stage.runs_dir.display();
+        format!("failed to make a folder for the run in {runs}: {error}; choose another with --runs-dir")
+    })?;
+    let logs = folder.join("logs");
+    std::fs::create_dir(&logs).map_err(|error| format!("failed to create {}: {error}", logs.display()))?;
+    write_json(&folder.join("case.json"), case_file)?;
+    let recorder = Recorder::create(&folder.join("history.jsonl")).map_err(|error| error.to_string())?;
+    Ok((folder, recorder))
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), String> {
+    let failed = |error: std::io::Error| {
+        format!("failed to write {}: {error}; free some space there or choose another folder with --runs-dir", path.display())
+    };
+    let mut text = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    std::fs::write(path, text).map_err(failed)
+}
+
+/// The report of a run that could not begin.
+fn unrun(stage: &Stage<'_>, planned: &Planned, started_unix: u64, why: String) -> CaseReport {
+    CaseReport {
+        fireassay_result: CASE_FORMAT,
+        profile: stage.suite.profile.clone(),
+        case: planned.case.id.clone(),
+        title: planned.case.title.clone(),
+        target: stage.target.name.clone(),
+        seed: planned.seed,
+        verdict: Verdict::Inconclusive,
+        findings: Vec::new(),
+        faults: Vec::new(),
+        figures: Figures::default(),
+        error: Some(why),
+        interrupted: false,
+        directory: stage.runs_dir.to_owned(),
+        started_unix,
+        took: Duration::ZERO,
+    }
+}
+
+fn instances(target: &Target) -> Vec<InstanceName> {
+    let of_role = |role: &crate::target::Role| {
+        let name = role.name.clone();
+        (1..=role.instances).map(move |number| InstanceName { role: name.clone(), number })
+    };
+    target.roles.iter().flat_map(of_role).collect()
+}
+
+fn fronts(target: &Target) -> Vec<InstanceName> {
+    instances(target).into_iter().filter(|name| name.role == target.front).collect()
+}
+
+/// A run under way.
+struct Run<'a> {
+    stage: &'a Stage<'a>,
+    planned: &'a Planned,
+    script: Arc<Script>,
+    plan: &'a Plan,
+    folder: &'a Path,
+    recorder: Arc<Recorder>,
+    figures: Figures,
+    shown: Shown<'a>,
+}
+
+impl Run<'_> {
+    /// Sandbox up, all phases, sandbox down. An error says how the environment or the target's start failed.
+    async fn conduct(&mut self) -> Result<(), String> {
+        let template = self.stage.template.clone()?;
+        (self.shown)(Step::Reset);
+        let clock = StdInstant::now();
+        let blueprint = Blueprint {
+            target: self.stage.target,
+            template: &template,
+            name: &self.stage.name,
+            logs: &self.folder.join("logs"),
+            env: &self.stage.env,
+            seed: self.planned.seed,
+        };
+        let sandbox = Sandbox::make(self.stage.stack, blueprint, &self.recorder).await;
+        let sandbox = Arc::new(sandbox.map_err(|error| error.to_string())?);
+        self.figures.reset = clock.elapsed();
+        let recorder = Arc::clone(&self.recorder);
+        let phases = tokio::select! {
+            done = self.phases(&sandbox) => done,
+            failure = upkeep(&recorder, &sandbox) => Err(failure),
+        };
+        let down = sandbox.take_down().await.map_err(|error| error.to_string());
+        phases.and(down)
+    }
+
+    async fn phases(&mut self, sandbox: &Arc<Sandbox>) -> Result<(), String> {
+        let stage = self.stage;
+        (self.shown)(Step::Starting);
+        let clock = StdInstant::now();
+        tokio::select! {
+            started = sandbox.start() => started.map_err(|error| error.to_string())?,
+            () = stage.cancel.cancelled() => return Ok(()),
+        }
+        self.figures.start = clock.elapsed();
+        let driver = Driver::new(
+            stage.target,
+            stage.profile,
+            sandbox.front_addresses(&stage.target.front),
+            Some(sandbox.database_url()),
+        )
+        .map_err(|error| error.to_string())?;
+        let events = EventReader::start(
+            stage.target,
+            stage.profile,
+            sandbox.stack().kafka().address(),
+            sandbox.prefix(),
+            Arc::clone(&self.recorder),
+        )
+        .map_err(|error| error.to_string())?;
+        let callers = Arc::new(Callers::new(
+            Arc::clone(&self.script),
+            driver,
+            Arc::clone(&self.recorder),
+            fronts(stage.target),
+            stage.cancel.clone(),
+        ));
+        let readings = Readings::new(Arc::clone(&self.recorder), stage.profile.readings());
+
+        self.enter(Phase::Setup, Step::Setup);
+        callers.set_up(Instant::now() + SETUP_DEADLINE).await?;
+        if stage.cancel.is_cancelled() {
+            return Ok(());
+        }
+        let nemesis = self.load(sandbox, &callers, &readings).await?;
+        if !stage.cancel.is_cancelled() {
+            self.settle(&callers, &readings, &events).await;
+        }
+        if !stage.cancel.is_cancelled() {
+            self.audit(&callers, &readings, &events).await;
+        }
+        nemesis.conclude();
+        events.stop(STOP_DEADLINE).await;
+        Ok(())
+    }
+
+    async fn load(
+        &mut self,
+        sandbox: &Arc<Sandbox>,
+        callers: &Arc<Callers>,
+        readings: &Readings,
+    ) -> Result<Nemesis, String> {
+        let of = self.script.clients.iter().map(|steps| steps.len() as u64).sum();
+        self.enter(Phase::Load, Step::Load { sent: 0, of });
+        let clock = StdInstant::now();
+        let load_ended = CancellationToken::new();
+        let recorder = Arc::clone(&self.recorder);
+        let nemesis = Nemesis::new(Arc::clone(sandbox), recorder, self.plan, callers.sent(), load_ended.clone());
+        let load = async {
+            nemesis.armed().await;
+            let through = callers.load(Instant::now() + LOAD_DEADLINE).await;
+            load_ended.cancel();
+            through
+        };
+        let (through, (), (), ()) = tokio::join!(
+            load,
+            nemesis.carry_out(),
+            self.read_meanwhile(callers, readings, &load_ended),
+            self.show_load(callers, of, &load_ended),
+        );
+        if !through && !self.stage.cancel.is_cancelled() {
+            let limit = humantime::format_duration(LOAD_DEADLINE);
+            self.recorder.record(What::Note { text: format!("the load was cut short after {limit}: the target is too slow for it") });
+        }
+        self.figures.load = clock.elapsed();
+        nemesis.failure().map_or(Ok(nemesis), Err)
+    }
+
+    async fn settle(&mut self, callers: &Callers, readings: &Readings, events: &EventReader) {
+        self.enter(Phase::Settle, Step::Settling(String::new()));
+        let clock = StdInstant::now();
+        let settling = Settling {
+            profile: self.stage.profile,
+            callers,
+            readings,
+            events,
+            recorder: &self.recorder,
+            cancel: self.stage.cancel,
+        };
+        let shown = self.shown;
+        let deadline = Instant::now() + self.planned.case.settle;
+        settling.settle(deadline, &|what| shown(Step::Settling(what))).await;
+        self.figures.settle = clock.elapsed();
+    }
+
+    async fn audit(&mut self, callers: &Callers, readings: &Readings, events: &EventReader) {
+        self.enter(Phase::Audit, Step::Audit);
+        let deadline = Instant::now() + AUDIT_DEADLINE;
+        callers.audit(deadline).await;
+        if let Err(why) = readings.take(callers.driver()).await {
+            self.recorder.record(What::Note { text: format!("the last reading failed: {why}") });
+        }
+        if !events.caught_up(deadline.saturating_duration_since(Instant::now())).await {
+            self.recorder.record(What::Note { text: "the event topic could not be read to its end".to_owned() });
+        }
+    }
+
+    /// Repeats the readings during the load. What fails is the faults' doing; the first failure is noted.
+    async fn read_meanwhile(&self, callers: &Callers, readings: &Readings, load_ended: &CancellationToken) {
+        let Some(pause) = self.planned.case.read_every else { return };
+        let mut noted = false;
+        while load_ended.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            match load_ended.run_until_cancelled(readings.take(callers.driver())).await {
+                Some(Err(why)) if !noted => {
+                    noted = true;
+                    self.recorder.record(What::Note { text: format!("a reading during the load failed: {why}") });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn show_load(&self, callers: &Callers, of: u64, load_ended: &CancellationToken) {
+        let sent = callers.sent();
+        while load_ended.run_until_cancelled(tokio::time::sleep(UPKEEP_PAUSE)).await.is_some() {
+            (self.shown)(Step::Load { sent: u64::from(*sent.borrow()), of });
+        }
+    }
+
+    fn enter(&self, phase: Phase, step: Step) {
+        self.recorder.record(What::Phase { phase });
+        (self.shown)(step);
+    }
+}
+
+/// Keeps the history on disk up to date and notices instances that end by themselves. Returns when the history cannot be kept.
+async fn upkeep(recorder: &Arc<Recorder>, sandbox: &Sandbox) -> String {
+    loop {
+        tokio::time::sleep(UPKEEP_PAUSE).await;
+        sandbox.instances().for_each(Instance::notice_exit);
+        let recorder = Arc::clone(recorder);
+        match tokio::task::spawn_blocking(move || recorder.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return error.to_string(),
+            Err(error) => return format!("the task that writes the history failed: {error}"),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! A stack and a target that several runs share.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::process::Command;
+use tokio::sync::{Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
+
+use super::case::{self, Stage};
+use super::{CaseReport, Planned, Progress, RunError, Sink};
+use crate::profile::{self, Profile};
+use crate::sandbox::{ProcessSpec, Stack, StackConfig};
+use crate::suite::Suite;
+use crate::target::{Target, Variables};
+
+/// How long a target's build may take.
+const BUILD_DEADLINE: Duration = Duration::from_secs(1_800);
+
+/// How many lines of a failed command's output an error shows.
+const TAIL_LINES: usize = 20;
+
+/// How a session runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the runs' folders go.
+    pub runs_dir: PathBuf,
+    /// The stack.
+    pub stack: StackConfig,
+    /// Variables added to every process of the target.
+    pub env: Vec<(String, String)>,
+    /// Ends every run in order when cancelled.
+    pub cancel: CancellationToken,
+}
+
+/// A stack that is up and a target that is built.
+#[derive(Debug)]
+pub struct Session {
+    target: Arc<Target>,
+    suite: Arc<Suite>,
+    profile: &'static dyn Profile,
+    options: Options,
+    stack: Arc<Stack>,
+    stack_start: Duration,
+    /// Template databases by the environment that the target's set-up ran with: a set-up may depend on it.
+    templates: Mutex<BTreeMap<Vec<(String, String)>, String>>,
+    /// Ordinary runs share; a run that breaks the stack is alone.
+    alone: RwLock<()>,
+    next_sandbox: AtomicU32,
+}
+
+impl Session {
+    /// Builds the target and starts the stack, both at once.
+    ///
+    /// # Errors
+    /// When the target and the suite do not fit, the build fails or the stack does not start.
+    pub async fn start(
+        target: Arc<Target>,
+        suite: Arc<Suite>,
+        options: Options,
+        sink: &dyn Sink,
+    ) -> Result<Self, RunError> {
+        let profile = profile::named(&suite.profile)
+            .ok_or_else(|| RunError::Configuration(format!("there is no profile `{}`", suite.profile)))?;
+        if !target.profiles.contains(&suite.profile) {
+            return Err(RunError::Configuration(format!(
+                "the target `{}` does not implement the profile `{}`; it names {}: add it to `profiles` in its target.toml \
+                 or choose another suite",
+                target.name,
+                suite.profile,
+                target.profiles.join(", ")
+            )));
+        }
+        std::fs::create_dir_all(&options.runs_dir).map_err(|error| {
+            let folder = options.runs_dir.display();
+            RunError::Environment(format!("failed to create {folder}: {error}; choose another folder with --runs-dir"))
+        })?;
+        let started = Instant::now();
+        let preparing = |what: &str| sink.progress(Progress::Preparing(what.to_owned()));
+        let start_stack = async {
+            let stack = Stack::start(&options.stack, &preparing)
+                .await
+                .map_err(|error| RunError::Environment(error.to_string()))?;
+            Ok((stack, started.elapsed()))
+        };
+        let work = async { tokio::try_join!(build(&target, &preparing), start_stack) };
+        let ((), (stack, stack_start)) = tokio::select! {
+            done = work => done?,
+            () = options.cancel.cancelled() => return Err(RunError::Interrupted),
+        };
+        sink.progress(Progress::StackReady { took: stack_start });
+        Ok(Self {
+            target,
+            suite,
+            profile,
+            options,
+            stack: Arc::new(stack),
+            stack_start,
+            templates: Mutex::default(),
+            alone: RwLock::default(),
+            next_sandbox: AtomicU32::new(1),
+        })
+    }
+
+    /// Stack from nothing to ready.
+    #[must_use]
+    pub fn stack_start(&self) -> Duration {
+        self.stack_start
+    }
+
+    /// Runs one case with one seed. Never fails: what goes wrong is in the report. `run` of `total` is for people.
+    pub async fn run_one(&self, planned: &Planned, run: usize, total: usize, sink: &dyn Sink) -> CaseReport {
+        let exclusive = planned.case.is_exclusive();
+        let _shared;
+        let _alone;
+        if exclusive {
+            _alone = self.alone.write().await;
+        } else {
+            _shared = self.alone.read().await;
+        }
+        sink.progress(Progress::Started { run, case: planned.case.id.clone(), seed: planned.seed, total });
+        let mut env = self.options.env.clone();
+        env.extend(planned.env.iter().cloned());
+        let stage = Stage {
+            target: &self.target,
+            suite: &self.suite,
+            profile: self.profile,
+            stack: &self.stack,
+            runs_dir: &self.options.runs_dir,
+            cancel: &self.options.cancel,
+            name: format!("run_{}", self.next_sandbox.fetch_add(1, Ordering::Relaxed)),
+            template: self.template(&env).await,
+            env,
+        };
+        let shown = |step| sink.progress(Progress::Stepped { run, step });
+        let report = case::run(stage, planned, &shown).await;
+        sink.progress(Progress::Finished { run, report: Box::new(report.clone()) });
+        report
+    }
+
+    /// Stops the stack.
+    pub async fn finish(self) {
+        self.stack.stop().await;
+    }
+
+    /// The template database that the target's set-up filled with this environment.
+    async fn template(&self, env: &[(String, String)]) -> Result<String, String> {
+        let mut templates = self.templates.lock().await;
+        if let Some(name) = templates.get(env) {
+            return Ok(name.clone());
+        }
+        let name = format!("template_{}", templates.len() + 1);
+        self.stack.postgres().create_database(&name).await.map_err(|error| error.to_string())?;
+        if let Err(why) = self.set_up(&name, env).await {
+            let dropped = self.stack.postgres().drop_database(&name).await;
+            return Err(match dropped {
+                Ok(()) => why,
+                Err(error) => format!("{why}; moreover {error}"),
+            });
+        }
+        templates.insert(env.to_vec(), name.clone());
+        Ok(name)
+    }
+
+    async fn set_up(&self, database: &str, env: &[(String, String)]) -> Result<(), String> {
+        let Some(setup) = &self.target.setup else { return Ok(()) };
+        let variables = Variables {
+            port: None,
+            instance: None,
+            postgres: self.stack.postgres().url(database, self.stack.postgres().address()),
+            redis: None,
+            kafka: None,
+            prefix: None,
+        };
+        let rendered = self.target.render_setup(setup, &variables).map_err(|error| error.to_string())?;
+        let log = self.options.runs_dir.join(format!("setup-{}-{database}.log", std::process::id()));
+        let mut all = rendered.env;
+        all.extend(env.iter().cloned());
+        let spec = ProcessSpec {
+            name: "setup".to_owned(),
+            program: rendered.program,
+            args: rendered.args,
+            env: all,
+            clear_env: false,
+            directory: self.target.directory.clone(),
+            log: log.clone(),
+            user: None,
+        };
+        let mut process = self.stack.processes().spawn(&spec).map_err(|error| error.to_string())?;
+        let status = process.wait(setup.deadline).await;
+        let tail = process.log_tail(TAIL_LINES);
+        match status {
+            Some(status) if status.success() => {
+                // Only a failed set-up's output is worth keeping.
+                let _ = std::fs::remove_file(&log);
+                Ok(())
+            }
+            Some(status) => Err(format!("the target's set-up failed ({status}); its last lines:\n{tail}")),
+            None => Err(format!(
+                "the target's set-up did not end within {}; raise `deadline` in [setup] or mend it; its last lines:\n{tail}",
+                humantime::format_duration(setup.deadline)
+            )),
+        }
+    }
+}
+
+/// Runs the manifest's build command, if it has one.
+async fn build(target: &Target, preparing: &(dyn Fn(&str) + Send + Sync)) -> Result<(), RunError> {
+    let Some([program, args @ ..]) = target.build.as_deref() else { return Ok(()) };
+    preparing("build of the target");
+    let line = target.build.as_deref().unwrap_or_default().join(" ");
+    let failed = |why: String| {
+        let folder = target.directory.display();
+        RunError::Environment(format!("failed to build the target `{}` with `{line}` in {folder}: {why}", target.name))
+    };
+    let run = Command::new(program)
+        .args(args)
+        .current_dir(&target.directory)
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(BUILD_DEADLINE, run)
+        .await
+        .map_err(|_| failed(format!("it did not end within {}", humantime::format_duration(BUILD_DEADLINE))))?
+        .map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<_> = text.lines().collect();
+    let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+    Err(failed(format!("{}; its last lines:\n{tail}", output.status)))
+}
+
+/// Makes a new folder below `runs_dir` whose name says when, which case and which seed.
+pub(super) fn run_folder(runs_dir: &Path, case: &str, seed: u64) -> std::io::Result<PathBuf> {
+    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let stamp: String = now.chars().filter(char::is_ascii_alphanumeric).collect();
+    for number in 1_u32.. {
+        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+        let folder = runs_dir.join(format!("{stamp}-{case}-{seed}{suffix}"));
+        match std::fs::create_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| folder),
+        }
+    }
+    unreachable!("a folder name is free long before the numbers end")
+}
