@@ -5,5 +5,6 @@ pub mod history;
 pub mod judgement;
 pub mod profile;
 pub mod runner;
+pub mod sandbox;
 pub mod suite;
 pub mod target;

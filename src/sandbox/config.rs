@@ -1,0 +1,101 @@
+//! Where the stack finds what it needs and where it may put things.
+
+use std::ffi::OsString;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+/// The version of Kafka in `ci/kafka.pom.xml`, which is also the name of its folder in the cache.
+pub const KAFKA_VERSION: &str = "4.1.0";
+
+/// Outside the range from which systems take ports for outgoing connections (on Linux 32768 and above), so that a
+/// connection cannot sit on the port of a server that is being restarted.
+const PORTS: RangeInclusive<u16> = 20_000..=29_999;
+
+/// Settings of the stack. [`StackConfig::from_env`] reads them from the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackConfig {
+    /// The folder of Postgres' programs; without it PATH and Debian's folders are searched.
+    pub postgres_bin: Option<PathBuf>,
+    /// The folder of Kafka's jars; without it the one that `ci/setup` fills.
+    pub kafka_jars: Option<PathBuf>,
+    /// Where the stack's temporary directory is made; without it memory (`/dev/shm`) if there is room, else the system's
+    /// folder for temporary files.
+    pub data_root: Option<PathBuf>,
+    /// Ports of 127.0.0.1 that servers and instances listen on.
+    pub ports: RangeInclusive<u16>,
+}
+
+/// A variable of the environment that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "FIREASSAY_PORTS is `{0}`, which is no range of ports; write first and last, as in FIREASSAY_PORTS=20000-29999"
+)]
+pub struct ConfigError(String);
+
+impl Default for StackConfig {
+    fn default() -> Self {
+        Self { postgres_bin: None, kafka_jars: None, data_root: None, ports: PORTS }
+    }
+}
+
+impl StackConfig {
+    /// Reads `FIREASSAY_POSTGRES_BIN`, `FIREASSAY_KAFKA_JARS`, `FIREASSAY_TMP` and `FIREASSAY_PORTS`.
+    ///
+    /// # Errors
+    /// When a variable is set to something that cannot be used.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let ports = match std::env::var_os("FIREASSAY_PORTS") {
+            None => PORTS,
+            Some(text) => ports(&text).ok_or_else(|| ConfigError(text.to_string_lossy().into_owned()))?,
+        };
+        Ok(Self {
+            postgres_bin: path_from_env("FIREASSAY_POSTGRES_BIN"),
+            kafka_jars: path_from_env("FIREASSAY_KAFKA_JARS"),
+            data_root: path_from_env("FIREASSAY_TMP"),
+            ports,
+        })
+    }
+
+    /// The folder of Kafka's jars.
+    #[must_use]
+    pub fn kafka_jars(&self) -> PathBuf {
+        self.kafka_jars.clone().unwrap_or_else(|| cache_folder().join("kafka").join(KAFKA_VERSION))
+    }
+}
+
+/// Where things are kept between runs: `FIREASSAY_CACHE`, else `fireassay` in the user's cache folder. The same rule is in `ci/setup`.
+fn cache_folder() -> PathBuf {
+    path_from_env("FIREASSAY_CACHE")
+        .or_else(|| path_from_env("XDG_CACHE_HOME").map(|cache| cache.join("fireassay")))
+        .or_else(|| path_from_env("HOME").map(|home| home.join(".cache/fireassay")))
+        .unwrap_or_else(|| std::env::temp_dir().join("fireassay-cache"))
+}
+
+fn path_from_env(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn ports(text: &OsString) -> Option<RangeInclusive<u16>> {
+    let (first, last) = text.to_str()?.split_once('-')?;
+    let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (first > 0 && first <= last).then_some(first..=last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_ports_is_first_and_last() {
+        assert_eq!(ports(&"20000-20099".into()), Some(20_000..=20_099));
+        for wrong in ["", "20000", "200-100", "0-5", "1-70000", "a-b"] {
+            assert_eq!(ports(&wrong.into()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_pinned_version_is_the_one_in_the_pom() {
+        let pom = include_str!("../../ci/kafka.pom.xml");
+        assert!(pom.contains(&format!("<kafka.version>{KAFKA_VERSION}</kafka.version>")));
+    }
+}

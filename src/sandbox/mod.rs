@@ -1,0 +1,24 @@
+//! The world a run lives in: real Postgres, Redis and Kafka, and the processes of the target.
+//!
+//! [`Stack`] is shared by all runs of a harness process and is gone when that process ends, however it ends.
+//! Invariant: only this module starts or stops anything. Nothing here prints; progress goes to the caller.
+
+pub mod config;
+pub mod kafka;
+pub mod needs;
+pub mod place;
+pub mod port;
+pub mod postgres;
+pub mod process;
+pub mod redis;
+pub mod service;
+pub mod stack;
+
+pub use config::StackConfig;
+pub use kafka::Kafka;
+pub use port::{Port, PortError, free_port};
+pub use postgres::Postgres;
+pub use process::{Process, ProcessSpec, Processes, SpawnError};
+pub use redis::{Redis, RedisData, RedisDatabase};
+pub use service::{Killed, ServiceError, StartError};
+pub use stack::{Stack, StackError};

@@ -1,0 +1,179 @@
+//! What the stack needs from the machine, where it is, and how to get it.
+
+mod find;
+mod version;
+
+use std::path::PathBuf;
+
+use super::StackConfig;
+use super::config::KAFKA_VERSION;
+use super::place;
+
+/// The oldest Java that the pinned Kafka runs on.
+const JAVA_MIN: u32 = 17;
+/// What a stack writes in an ordinary session.
+const SPACE_BYTES_MIN: u64 = 1024 * 1024 * 1024;
+
+/// One thing the stack needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// What it is, for example `java`.
+    pub name: &'static str,
+    /// Whether the stack can do without it.
+    pub optional: bool,
+    /// Where it is and which version, or what is wrong.
+    pub state: Result<Found, String>,
+    /// How to get it.
+    pub how: String,
+}
+
+/// A need that is met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where it is.
+    pub place: String,
+    /// Its version, or another figure worth showing; empty if there is none.
+    pub version: String,
+}
+
+/// The programs of Postgres and the user to run them as.
+#[derive(Clone, Debug)]
+pub(super) struct PostgresPrograms {
+    pub(super) postgres: PathBuf,
+    pub(super) initdb: PathBuf,
+    /// Set when we are root.
+    pub(super) user: Option<find::OtherUser>,
+}
+
+/// All that the stack starts.
+#[derive(Clone, Debug)]
+pub(super) struct Programs {
+    pub(super) postgres: PostgresPrograms,
+    pub(super) redis: PathBuf,
+    pub(super) java: PathBuf,
+    pub(super) kafka_jars: Vec<PathBuf>,
+}
+
+/// Checks everything and asks each program for its version. Takes a fraction of a second; no program is waited for
+/// longer than 5 s.
+#[must_use]
+pub fn check(config: &StackConfig) -> Vec<Need> {
+    let program = |path: PathBuf| Ok(Found { version: version::of(&path)?, place: path.display().to_string() });
+    vec![
+        need("postgres", find::postgres(config, "postgres").and_then(program)),
+        need("initdb", find::postgres(config, "initdb").and_then(program)),
+        need("user for postgres", find::other_user().map(described)),
+        need("redis-server", find::on_path("redis-server").and_then(program)),
+        need("java", find::java().and_then(recent_java)),
+        need("kafka jars", find::kafka_jars(config).map(|jars| jar_folder(config, &jars))),
+        need("temporary space", space(config)),
+        Need { optional: true, ..need("docker", find::on_path("docker").and_then(program)) },
+    ]
+}
+
+/// Finds all programs without running any, or says which are missing.
+pub(super) fn locate(config: &StackConfig) -> Result<Programs, Vec<Need>> {
+    let user = find::other_user();
+    let (postgres, initdb) = (find::postgres(config, "postgres"), find::postgres(config, "initdb"));
+    let (redis, java, jars) = (find::on_path("redis-server"), find::java(), find::kafka_jars(config));
+    match (postgres, initdb, user, redis, java, jars) {
+        (Ok(postgres), Ok(initdb), Ok(user), Ok(redis), Ok(java), Ok(kafka_jars)) => {
+            Ok(Programs { postgres: PostgresPrograms { postgres, initdb, user }, redis, java, kafka_jars })
+        }
+        (postgres, initdb, user, redis, java, jars) => {
+            let problems = [
+                ("postgres", postgres.err()),
+                ("initdb", initdb.err()),
+                ("user for postgres", user.err()),
+                ("redis-server", redis.err()),
+                ("java", java.err()),
+                ("kafka jars", jars.err()),
+            ];
+            Err(problems.into_iter().filter_map(|(name, problem)| Some(need(name, Err(problem?)))).collect())
+        }
+    }
+}
+
+/// Every missing need on two lines: what is wrong, and how to mend it.
+pub(super) fn list_missing(needs: &[Need]) -> String {
+    let line = |need: &Need| Some(format!("\n  {}: {}\n    {}", need.name, need.state.as_ref().err()?, need.how));
+    needs.iter().filter_map(line).collect()
+}
+
+fn need(name: &'static str, state: Result<Found, String>) -> Need {
+    let how = match name {
+        "postgres" | "initdb" => {
+            "Debian and Ubuntu: run ci/setup, or apt install postgresql. Fedora: dnf install postgresql-server. \
+             Elsewhere: FIREASSAY_POSTGRES_BIN=<folder with postgres and initdb>."
+                .to_owned()
+        }
+        "user for postgres" => {
+            "Postgres does not run as root: add a user called postgres (useradd --system postgres), or do not run as root.".to_owned()
+        }
+        "redis-server" => {
+            "Debian and Ubuntu: run ci/setup, or apt install redis-server. Fedora: dnf install redis. Elsewhere: put redis-server on PATH."
+                .to_owned()
+        }
+        "java" => format!(
+            "Kafka needs Java {JAVA_MIN} or newer. Debian and Ubuntu: run ci/setup, or apt install default-jre-headless. \
+             Fedora: dnf install java-latest-openjdk-headless. Elsewhere: set JAVA_HOME."
+        ),
+        "kafka jars" => format!(
+            "Run ci/setup, which fetches Kafka {KAFKA_VERSION} with Maven; or FIREASSAY_KAFKA_JARS=<the libs folder of a Kafka {KAFKA_VERSION}>."
+        ),
+        "docker" => "Not needed: only targets that are container images use it.".to_owned(),
+        _ => "Free some space, or choose another place with FIREASSAY_TMP=<folder>.".to_owned(),
+    };
+    Need { name, optional: false, state, how }
+}
+
+fn described(user: Option<find::OtherUser>) -> Found {
+    let place = user.map_or_else(|| "the user who runs fireassay".to_owned(), |user| user.name);
+    Found { place, version: String::new() }
+}
+
+fn recent_java(java: PathBuf) -> Result<Found, String> {
+    let version = version::of(&java)?;
+    match version::major(&version) {
+        Some(major) if major < JAVA_MIN => Err(format!("{} is Java {version}, which is too old", java.display())),
+        _ => Ok(Found { place: java.display().to_string(), version }),
+    }
+}
+
+fn jar_folder(config: &StackConfig, jars: &[PathBuf]) -> Found {
+    let version = find::kafka_version(jars).unwrap_or_default();
+    Found { place: config.kafka_jars().display().to_string(), version }
+}
+
+fn space(config: &StackConfig) -> Result<Found, String> {
+    let root = place::root(config);
+    let shown = root.display().to_string();
+    if nix::unistd::access(&root, nix::unistd::AccessFlags::W_OK).is_err() {
+        return Err(format!("{shown} cannot be written to"));
+    }
+    let free = place::free_bytes(&root).ok_or_else(|| format!("{shown} cannot be looked at"))?;
+    let mebibytes = free / (1024 * 1024);
+    if free < SPACE_BYTES_MIN {
+        return Err(format!("{shown} has only {mebibytes} MiB free"));
+    }
+    Ok(Found { place: shown, version: format!("{mebibytes} MiB free") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_the_way_to_get_it() {
+        let config = StackConfig {
+            postgres_bin: Some("/nowhere".into()),
+            kafka_jars: Some("/nowhere/jars".into()),
+            ..StackConfig::default()
+        };
+        let missing = locate(&config).unwrap_err();
+        let names: Vec<_> = missing.iter().map(|need| need.name).collect();
+        assert!(names.starts_with(&["postgres", "initdb"]) && names.ends_with(&["kafka jars"]), "{names:?}");
+        let text = list_missing(&missing);
+        assert!(text.contains("/nowhere/jars") && text.contains("ci/setup"), "{text}");
+    }
+}

@@ -1,0 +1,230 @@
+//! A real Postgres of our own.
+
+mod children;
+mod cluster;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor as _};
+use tokio::sync::Mutex;
+
+use self::cluster::Cluster;
+use super::needs::PostgresPrograms;
+use super::place::Place;
+use super::service::{on_free_ports, until_ready};
+use super::{Killed, Process, Processes, ServiceError, StackConfig, StartError};
+
+const SERVER: &str = "postgres";
+const USER: &str = "fireassay";
+/// The database that is always there, for the harness's own statements.
+const OWN_DATABASE: &str = "postgres";
+/// For a start from nothing or from a crash, on an overloaded machine.
+const READY_DEADLINE: Duration = Duration::from_secs(30);
+/// For one statement of the harness.
+const STATEMENT_DEADLINE: Duration = Duration::from_secs(20);
+const GONE_DEADLINE: Duration = Duration::from_secs(10);
+/// For the orderly end, in which Postgres removes its shared memory.
+const STOP_DEADLINE: Duration = Duration::from_secs(2);
+/// The longest name Postgres keeps whole.
+const NAME_BYTES_MAX: usize = 63;
+
+/// A Postgres server with a data directory of its own. Nothing is flushed to the disk (`fsync=off`), which survives the
+/// death of the processes but not of the machine; everything acknowledged is in the system's memory (`synchronous_commit` stays on).
+#[derive(Debug)]
+pub struct Postgres {
+    cluster: Cluster,
+    processes: Processes,
+    /// Empty while it is killed.
+    process: Mutex<Option<Process>>,
+    pool: PgPool,
+    /// Whether a database can be cloned by copying files, the quicker way for many small tables (since version 15).
+    copies_files: bool,
+}
+
+impl Postgres {
+    pub(super) async fn start_new(
+        config: &StackConfig,
+        programs: &PostgresPrograms,
+        place: &Place,
+        processes: &Processes,
+    ) -> Result<Self, StartError> {
+        let initialised = cluster::initialise(programs, place, processes).await?;
+        on_free_ports(&config.ports, |[port]| async {
+            let cluster = Cluster::configure(&initialised, port)?;
+            processes.guard_title(&cluster.title());
+            let options = PgConnectOptions::new()
+                .host("127.0.0.1")
+                .port(cluster.address().port())
+                .username(USER)
+                .password(cluster.password())
+                .database(OWN_DATABASE);
+            let pool =
+                PgPoolOptions::new().max_connections(4).acquire_timeout(STATEMENT_DEADLINE).connect_lazy_with(options);
+            let process = launch(&cluster, processes, &pool).await?;
+            let copies_files = version(&pool).await.is_ok_and(|version| version >= 150_000);
+            let process = Mutex::new(Some(process));
+            Ok(Self { cluster, processes: processes.clone(), process, pool, copies_files })
+        })
+        .await
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.cluster.address()
+    }
+
+    /// How to connect to `database` when Postgres is seen at `at`: its own address, or that of a link. The user may do everything.
+    #[must_use]
+    pub fn url(&self, database: &str, at: SocketAddr) -> String {
+        format!("postgres://{USER}:{}@{at}/{database}", self.cluster.password())
+    }
+
+    /// Creates an empty database.
+    ///
+    /// # Errors
+    /// When the name is taken or cannot be one, or Postgres is not there.
+    pub async fn create_database(&self, name: &str) -> Result<(), ServiceError> {
+        self.create_from_template(name, "template1").await
+    }
+
+    /// Creates a database as a copy of `template`, to which nobody may be connected meanwhile.
+    ///
+    /// # Errors
+    /// As [`Postgres::create_database`], and when somebody is connected to the template.
+    pub async fn create_from_template(&self, name: &str, template: &str) -> Result<(), ServiceError> {
+        let what = || format!("create the database `{name}` from `{template}`");
+        let (quoted_name, quoted_template) = (quoted(name, what)?, quoted(template, what)?);
+        let strategy = if self.copies_files { " STRATEGY file_copy" } else { "" };
+        self.execute(format!("CREATE DATABASE {quoted_name} TEMPLATE {quoted_template}{strategy}"), what).await
+    }
+
+    /// Drops a database, and throws out whoever is connected to it. Content if there is none.
+    ///
+    /// # Errors
+    /// When Postgres is not there.
+    pub async fn drop_database(&self, name: &str) -> Result<(), ServiceError> {
+        let what = || format!("drop the database `{name}`");
+        let quoted_name = quoted(name, what)?;
+        self.execute(format!("DROP DATABASE IF EXISTS {quoted_name} WITH (FORCE)"), what).await
+    }
+
+    /// Kills all its processes with SIGKILL and waits until they are gone.
+    ///
+    /// # Errors
+    /// When some are still there after the deadline.
+    pub async fn kill(&self) -> Result<Killed, ServiceError> {
+        let mut running = self.process.lock().await;
+        let start = Instant::now();
+        let mut pids = Vec::new();
+        if let Some(process) = running.take() {
+            let children = children::of(process.pid());
+            if process.kill() {
+                pids.push(process.pid());
+                pids.extend(children);
+            }
+            let _ = process.wait(GONE_DEADLINE).await;
+        }
+        // Each backend has a session of its own and outlives the postmaster for a moment. While one is there, a new
+        // postmaster refuses to start: "pre-existing shared memory block is still in use".
+        let title = self.cluster.title();
+        while children::kill_titled(&title) > 0 {
+            if start.elapsed() > GONE_DEADLINE {
+                let why = format!("processes titled `{title}` are still there after {} s", GONE_DEADLINE.as_secs());
+                return Err(failure("kill all processes", why));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(Killed { server: SERVER, pids, took: start.elapsed() })
+    }
+
+    /// Starts it again on the same port and data, and waits until it has recovered and answers a query. Content if it runs.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn start(&self) -> Result<(), StartError> {
+        let mut running = self.process.lock().await;
+        if running.as_ref().is_none_or(|process| process.try_status().is_some()) {
+            *running = Some(launch(&self.cluster, &self.processes, &self.pool).await?);
+        }
+        Ok(())
+    }
+
+    /// The last lines of its log.
+    #[must_use]
+    pub fn log_tail(&self, lines: usize) -> String {
+        super::process::log_tail(&self.cluster.log(), lines)
+    }
+
+    /// Ends it, quickly but in good order.
+    pub(super) async fn stop(&self) {
+        if let Some(process) = self.process.lock().await.as_ref() {
+            process.signal_leader(Signal::SIGQUIT);
+            let _ = process.wait(STOP_DEADLINE).await;
+        }
+        let _ = self.kill().await;
+    }
+
+    async fn execute(&self, statement: String, what: impl Fn() -> String) -> Result<(), ServiceError> {
+        let run = self.pool.execute(AssertSqlSafe(statement));
+        match tokio::time::timeout(STATEMENT_DEADLINE, run).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(failure(what(), error)),
+            Err(_) => Err(failure(what(), format!("no answer within {} s", STATEMENT_DEADLINE.as_secs()))),
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.get_mut() {
+            process.signal_leader(Signal::SIGQUIT);
+            process.wait_blocking(STOP_DEADLINE);
+        }
+        children::kill_titled(&self.cluster.title());
+    }
+}
+
+async fn launch(cluster: &Cluster, processes: &Processes, pool: &PgPool) -> Result<Process, StartError> {
+    let process = processes.spawn(&cluster.spec())?;
+    let probe = || async { pool.execute("SELECT 1").await.map(drop).map_err(|error| error.to_string()) };
+    until_ready(SERVER, &process, READY_DEADLINE, probe).await?;
+    if let Some(id) = cluster.shared_memory() {
+        processes.guard_shared_memory(id);
+    }
+    Ok(process)
+}
+
+async fn version(pool: &PgPool) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(pool).await
+}
+
+/// A name as Postgres reads it. Only plain names are let through, so that they also fit into a URL.
+fn quoted(name: &str, what: impl Fn() -> String) -> Result<String, ServiceError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(plain) {
+        let why = format!("a name has 1 to {NAME_BYTES_MAX} letters, digits, `_` and `-`");
+        return Err(failure(what(), why));
+    }
+    Ok(format!("\"{name}\""))
+}
+
+fn failure(what: impl Into<String>, why: impl ToString) -> ServiceError {
+    ServiceError { server: SERVER, what: what.into(), why: why.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_reach_a_statement() {
+        assert_eq!(quoted("run-1_a", String::new), Ok("\"run-1_a\"".to_owned()));
+        for name in ["", "a\"; DROP DATABASE b; --", "a b", "ä", &"x".repeat(64)] {
+            assert!(quoted(name, String::new).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+# The guardian: outlives the harness by a moment and clears up after it.
+#
+# It reads one order a line from standard input, which only the harness holds open. When input ends, the harness is
+# gone, by whatever means, and the guardian kills and removes what it was told to watch and not to forget:
+#   watch <group>            a process group
+#   forget <group>
+#   title <start of title>   processes that have left their group but carry this title
+#   memory <id>              a System V shared memory segment
+#   directory <path>
+trap '' HUP INT TERM
+groups=' '
+titles=''
+segments=''
+
+while read -r order what; do
+    case $order in
+    watch) groups="$groups$what " ;;
+    forget)
+        case $groups in
+        *" $what "*) groups="${groups%%" $what "*} ${groups#*" $what "}" ;;
+        esac
+        ;;
+    title) titles="$titles$what
+" ;;
+    memory) segments="$segments $what" ;;
+    directory) set -- "$@" "$what" ;;
+    esac
+done
+
+# The processes that carry one of the titles.
+titled() {
+    printf '%s' "$titles" | while read -r title; do
+        for file in $(grep -sla -e "^$title" /proc/[0-9]*/cmdline); do
+            pid=${file#/proc/}
+            echo "${pid%/cmdline}"
+        done
+    done
+}
+
+# Kills all that is left; succeeds when nothing is.
+kill_rest() {
+    rest=''
+    for group in $groups; do
+        kill -KILL -- "-$group" 2>/dev/null && rest=yes
+    done
+    for pid in $(titled); do
+        kill -KILL "$pid" 2>/dev/null && rest=yes
+    done
+    [ -z "$rest" ]
+}
+
+tries=0
+until kill_rest || [ "$tries" -ge 100 ]; do
+    tries=$((tries + 1))
+    sleep 0.05
+done
+for segment in $segments; do
+    ipcrm -m "$segment" 2>/dev/null
+done
+[ "$#" -eq 0 ] || rm -rf -- "$@"

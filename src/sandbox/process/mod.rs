@@ -1,0 +1,296 @@
+//! Processes that never outlive the harness.
+//!
+//! Three nets, each for what the one before cannot catch: dropping a [`Process`] kills its group; the kernel's
+//! parent-death signal kills each leader when the harness is killed; the guardian, a process of its own, then kills what
+//! the leaders left behind and removes the directories.
+
+mod death;
+mod guardian;
+mod log;
+mod spawner;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+use tokio::sync::watch;
+
+pub(in crate::sandbox) use self::log::tail as log_tail;
+
+use self::guardian::Guardian;
+use self::spawner::Spawner;
+
+/// How long a killed process may take to be gone before we stop waiting for it in a destructor.
+const GONE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long an exit waits for the rest of the output. Only a child that left its group can make it take that long.
+const OUTPUT_DEADLINE: Duration = Duration::from_millis(200);
+/// Threads that copy output or wait need little stack.
+const THREAD_STACK_BYTES: usize = 128 * 1024;
+
+/// Starts processes. Cheap to clone; all clones share one spawner thread and one guardian.
+#[derive(Clone, Debug)]
+pub struct Processes {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    spawner: Spawner,
+    guardian: Guardian,
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct ProcessSpec {
+    /// What messages call it, for example `api-1`.
+    pub name: String,
+    /// The program: a path, or a name to be found on PATH.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Variables to set.
+    pub env: Vec<(String, String)>,
+    /// Whether to start from an empty environment instead of the harness's own.
+    pub clear_env: bool,
+    /// Where it runs.
+    pub directory: PathBuf,
+    /// Where standard output and standard error are appended. Bounded: the newest 8 to 16 MiB are kept,
+    /// the older part of them under the same name with `.old` at the end.
+    pub log: PathBuf,
+    /// Another user and group to run as; only root may ask for it.
+    pub user: Option<(u32, u32)>,
+}
+
+/// Why a process could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// The system refused.
+    #[error("failed to start {name} (`{}` in {}): {why}", program.display(), directory.display())]
+    Refused {
+        /// The process's name.
+        name: String,
+        /// Its program.
+        program: PathBuf,
+        /// Where it was to run.
+        directory: PathBuf,
+        /// The system's reason.
+        why: io::Error,
+    },
+    /// The log could not be opened.
+    #[error("failed to start {name}: its log {} cannot be written: {why}", log.display())]
+    Log {
+        /// The process's name.
+        name: String,
+        /// The log's path.
+        log: PathBuf,
+        /// The system's reason.
+        why: io::Error,
+    },
+}
+
+impl Processes {
+    /// Starts the spawner thread and the guardian.
+    ///
+    /// # Errors
+    /// When the system gives no thread, or no process for the guardian (it needs `/bin/sh`).
+    pub fn start() -> io::Result<Self> {
+        let spawner = Spawner::start()?;
+        let guardian = Guardian::start()?;
+        Ok(Self { shared: Arc::new(Shared { spawner, guardian }) })
+    }
+
+    /// Starts a process in a session, and so in a process group, of its own, with no standard input.
+    ///
+    /// # Errors
+    /// When the program, its directory or its log cannot be used.
+    pub fn spawn(&self, spec: &ProcessSpec) -> Result<Process, SpawnError> {
+        let refused = |why| SpawnError::Refused {
+            name: spec.name.clone(),
+            program: spec.program.clone(),
+            directory: spec.directory.clone(),
+            why,
+        };
+        let unwritable = |why| SpawnError::Log { name: spec.name.clone(), log: spec.log.clone(), why };
+
+        let log = log::BoundedLog::open(&spec.log).map_err(unwritable)?;
+        let (output, input) = io::pipe().map_err(refused)?;
+        let mut command = spec.command();
+        command.stdout(input.try_clone().map_err(refused)?).stderr(input);
+        let child = self.shared.spawner.spawn(command).map_err(refused)?;
+        let pid = child.id();
+        self.shared.guardian.watch(pid);
+
+        let (status, _) = watch::channel(None);
+        let status = Arc::new(status);
+        let copied = log.copy_from(output).map_err(refused)?;
+        let gone = reap_in_background(child, Arc::clone(&status), copied, self.clone()).map_err(refused)?;
+        Ok(Process { name: spec.name.clone(), pid, log: spec.log.clone(), status, gone: Mutex::new(gone) })
+    }
+
+    /// Has the guardian remove `directory` when the harness is gone.
+    pub(super) fn guard_directory(&self, directory: &Path) {
+        self.shared.guardian.directory(directory);
+    }
+
+    /// Has the guardian kill all processes whose title starts with `title`, for servers whose children leave their group.
+    pub(super) fn guard_title(&self, title: &str) {
+        self.shared.guardian.title(title);
+    }
+
+    /// Has the guardian remove a System V shared memory segment, which outlives the processes that use it.
+    pub(super) fn guard_shared_memory(&self, id: u64) {
+        self.shared.guardian.shared_memory(id);
+    }
+}
+
+impl ProcessSpec {
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        if self.clear_env {
+            command.env_clear();
+        }
+        if let Some((user, group)) = self.user {
+            use std::os::unix::process::CommandExt as _;
+            command.uid(user).gid(group);
+        }
+        command.args(&self.args).envs(self.env.iter().map(|(k, v)| (k, v))).current_dir(&self.directory);
+        command.stdin(Stdio::null());
+        death::own_session_until_parent_dies(&mut command);
+        command
+    }
+}
+
+/// A running process, or one that has ended. Dropping it kills its whole group and waits until it is gone.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    pid: u32,
+    log: PathBuf,
+    /// Set at the moment of reaping, under the channel's own lock. Signals are sent under the same lock and only while
+    /// this is empty, so they cannot hit a stranger that was given the same number.
+    status: Arc<watch::Sender<Option<ExitStatus>>>,
+    /// Closed when the process has been reaped.
+    gone: Mutex<Receiver<()>>,
+}
+
+impl Process {
+    /// The name it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its number, which is also the number of its group and session.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Sends SIGKILL to the group. Says whether the process had not ended by itself.
+    pub fn kill(&self) -> bool {
+        self.signal(Signal::SIGKILL)
+    }
+
+    /// Sends SIGTERM to the group. Says whether the process was there to get it.
+    pub fn terminate(&self) -> bool {
+        self.signal(Signal::SIGTERM)
+    }
+
+    /// Freezes the group. Says whether the process was there to freeze.
+    pub fn pause(&self) -> bool {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets a frozen group go on. Says whether the process was there.
+    pub fn resume(&self) -> bool {
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// Sends `signal` to the leader alone.
+    pub(super) fn signal_leader(&self, signal: Signal) -> bool {
+        let status = self.status.borrow();
+        status.is_none() && nix::sys::signal::kill(as_pid(self.pid), signal).is_ok()
+    }
+
+    /// How it ended, or `None` while it runs.
+    #[must_use]
+    pub fn try_status(&self) -> Option<ExitStatus> {
+        *self.status.borrow()
+    }
+
+    /// Waits until it has ended, no longer than `deadline`. Its output is in the log by then.
+    pub async fn wait(&self, deadline: Duration) -> Option<ExitStatus> {
+        let mut status = self.status.subscribe();
+        let ended = tokio::time::timeout(deadline, status.wait_for(Option::is_some)).await;
+        ended.ok().and_then(Result::ok).and_then(|status| *status)
+    }
+
+    /// The last `lines` lines of its output, with control characters made harmless.
+    #[must_use]
+    pub fn log_tail(&self, lines: usize) -> String {
+        log::tail(&self.log, lines)
+    }
+
+    /// Where its output is.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Waits like [`Process::wait`], for destructors.
+    pub(super) fn wait_blocking(&self, deadline: Duration) {
+        // An error other than a timeout is the good case: the waiting thread has ended.
+        let _ = self.gone.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(deadline);
+    }
+
+    fn signal(&self, signal: Signal) -> bool {
+        let status = self.status.borrow();
+        status.is_none() && killpg(as_pid(self.pid), signal).is_ok()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        self.wait_blocking(GONE_DEADLINE);
+    }
+}
+
+/// Waits for the leader in a thread of its own, kills what is left of its group, and reaps it.
+/// The receiver is closed after that.
+fn reap_in_background(
+    mut child: Child,
+    status: Arc<watch::Sender<Option<ExitStatus>>>,
+    copied: Receiver<()>,
+    processes: Processes,
+) -> io::Result<Receiver<()>> {
+    let (done, gone) = mpsc::channel();
+    let reap = move || {
+        let pid = child.id();
+        // Leaves the dead leader unreaped, so that the number of its group stays taken while we kill the rest.
+        while waitid(Id::Pid(as_pid(pid)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(nix::errno::Errno::EINTR)
+        {
+        }
+        let _ = killpg(as_pid(pid), Signal::SIGKILL);
+        let _ = copied.recv_timeout(OUTPUT_DEADLINE);
+        status.send_modify(|status| *status = child.wait().ok());
+        processes.shared.guardian.forget(pid);
+        // In this order: whoever waits for the end may rely on our share of the guardian being given up.
+        drop(processes);
+        drop(done);
+    };
+    thread::Builder::new().name("reaper".to_owned()).stack_size(THREAD_STACK_BYTES).spawn(reap)?;
+    Ok(gone)
+}
+
+fn as_pid(pid: u32) -> Pid {
+    // Linux's numbers end at 4,194,304.
+    Pid::from_raw(pid.cast_signed())
+}

@@ -1,0 +1,100 @@
+//! Postgres, Redis and Kafka together.
+
+use std::path::Path;
+
+use super::needs::{self, Need};
+use super::place::{Place, PlaceError};
+use super::{Kafka, Postgres, Processes, Redis, StackConfig, StartError};
+
+/// The three servers, shared by the runs of one harness process. Dropping it ends them and removes their directory;
+/// so does the end of the harness, whatever ends it.
+#[derive(Debug)]
+pub struct Stack {
+    // Dropped in this order: the servers, then the last hold on their guardian, then the directory.
+    postgres: Postgres,
+    redis: Redis,
+    kafka: Kafka,
+    processes: Processes,
+    place: Place,
+}
+
+/// Why there is no stack.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// Something the machine does not have.
+    #[error("the stack needs what this machine does not have:{}", needs::list_missing(.0))]
+    Missing(Vec<Need>),
+    /// No directory.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// No guardian, or no thread to start processes.
+    #[error("failed to start the guardian, which clears up after the harness: {0}; it needs /bin/sh")]
+    Guardian(std::io::Error),
+    /// A server did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+impl Stack {
+    /// Starts the three servers in parallel; `progress` hears of each that is ready.
+    ///
+    /// # Errors
+    /// When something is missing or a server does not get ready. Nothing is left running then.
+    pub async fn start(config: &StackConfig, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, StackError> {
+        let programs = needs::locate(config).map_err(StackError::Missing)?;
+        let place = Place::make(config)?;
+        let processes = Processes::start().map_err(StackError::Guardian)?;
+        processes.guard_directory(place.path());
+        let (postgres, redis, kafka) = tokio::try_join!(
+            async {
+                let started = Postgres::start_new(config, &programs.postgres, &place, &processes).await;
+                started.inspect(|_| progress("postgres ready"))
+            },
+            async {
+                let started = Redis::start_new(config, &programs.redis, &place, &processes).await;
+                started.inspect(|_| progress("redis ready"))
+            },
+            async {
+                let started = Kafka::start_new(config, &programs.java, &programs.kafka_jars, &place, &processes).await;
+                started.inspect(|_| progress("kafka ready"))
+            },
+        )?;
+        Ok(Self { postgres, redis, kafka, processes, place })
+    }
+
+    /// Postgres.
+    #[must_use]
+    pub fn postgres(&self) -> &Postgres {
+        &self.postgres
+    }
+
+    /// Redis.
+    #[must_use]
+    pub fn redis(&self) -> &Redis {
+        &self.redis
+    }
+
+    /// Kafka.
+    #[must_use]
+    pub fn kafka(&self) -> &Kafka {
+        &self.kafka
+    }
+
+    /// What starts the target's instances; they end with the stack's harness too.
+    #[must_use]
+    pub fn processes(&self) -> &Processes {
+        &self.processes
+    }
+
+    /// Where the stack keeps its files until it is dropped.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Ends the three servers without blocking the runtime, as dropping does.
+    pub async fn stop(&self) {
+        // They are to be gone, and the guardian sees to it if a kill fails.
+        let _ = tokio::join!(self.postgres.stop(), self.redis.kill(), self.kafka.kill());
+    }
+}
