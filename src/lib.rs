@@ -5,5 +5,6 @@ pub mod history;
 pub mod judgement;
 pub mod profile;
 pub mod runner;
+mod source;
 pub mod suite;
 pub mod target;
