@@ -3,8 +3,10 @@
 pub mod fault;
 pub mod history;
 pub mod judgement;
+pub mod link;
 pub mod profile;
 pub mod runner;
 pub mod sandbox;
+mod source;
 pub mod suite;
 pub mod target;

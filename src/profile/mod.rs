@@ -13,7 +13,7 @@ use crate::suite::{Suite, SuiteError};
 pub use script::Script;
 
 /// An abstract kind of system.
-pub trait Profile: Send + Sync {
+pub trait Profile: fmt::Debug + Send + Sync {
     /// Its name, for example `ledger`.
     fn name(&self) -> &'static str;
 

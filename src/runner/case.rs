@@ -18,7 +18,7 @@ use crate::fault::{self, Plan};
 use crate::history::{End, InstanceName, Phase, Recorder, What};
 use crate::judgement::Verdict;
 use crate::profile::{Profile, Script};
-use crate::sandbox::{Blueprint, Instance, Sandbox, Stack};
+use crate::sandbox::{Blueprint, Instance, Sandbox, Stack, StackConfig};
 use crate::suite::Suite;
 use crate::target::{Driver, EventReader, Target};
 
@@ -34,15 +34,13 @@ const AUDIT_DEADLINE: Duration = Duration::from_secs(30);
 /// How often the history is written to disk and the instances are looked at.
 const UPKEEP_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long the event reader may take to stop.
-const STOP_DEADLINE: Duration = Duration::from_secs(5);
-
 /// What a run is given by its session.
 pub(super) struct Stage<'a> {
     pub(super) target: &'a Target,
     pub(super) suite: &'a Suite,
     pub(super) profile: &'static dyn Profile,
     pub(super) stack: &'a Arc<Stack>,
+    pub(super) config: &'a StackConfig,
     pub(super) runs_dir: &'a Path,
     pub(super) cancel: &'a CancellationToken,
     /// A name that no other run of the session has.
@@ -129,7 +127,8 @@ fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
     let plan = fault::resolve(&case.faults, &instances(stage.target), planned.seed)
         .map_err(|error| format!("the case `{}` does not fit the target `{}`: {error}", case.id, stage.target.name))?;
     let script = case.workload.script(planned.seed, &fronts(stage.target));
-    let requirements = stage.suite.requirements.iter().filter(|it| case.requirements.contains(&it.id)).cloned().collect();
+    let requirements =
+        stage.suite.requirements.iter().filter(|it| case.requirements.contains(&it.id)).cloned().collect();
     let expected = stage.target.expected.iter().filter(|it| case.requirements.contains(&it.requirement));
     Ok(CaseFile {
         fireassay_case: CASE_FORMAT,
@@ -163,7 +162,10 @@ fn open_folder(stage: &Stage<'_>, planned: &Planned, case_file: &CaseFile) -> Re
 
 fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), String> {
     let failed = |error: std::io::Error| {
-        format!("failed to write {}: {error}; free some space there or choose another folder with --runs-dir", path.display())
+        format!(
+            "failed to write {}: {error}; free some space there or choose another folder with --runs-dir",
+            path.display()
+        )
     };
     let mut text = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
     text.push(b'\n');
@@ -222,6 +224,7 @@ impl Run<'_> {
         (self.shown)(Step::Reset);
         let clock = StdInstant::now();
         let blueprint = Blueprint {
+            config: self.stage.config,
             target: self.stage.target,
             template: &template,
             name: &self.stage.name,
@@ -254,17 +257,20 @@ impl Run<'_> {
             stage.target,
             stage.profile,
             sandbox.front_addresses(&stage.target.front),
-            Some(sandbox.database_url()),
+            &sandbox.database_url(),
         )
         .map_err(|error| error.to_string())?;
-        let events = EventReader::start(
-            stage.target,
-            stage.profile,
-            sandbox.stack().kafka().address(),
-            sandbox.prefix(),
-            Arc::clone(&self.recorder),
-        )
-        .map_err(|error| error.to_string())?;
+        let mapping = stage.target.events(stage.profile.name()).ok_or_else(|| {
+            format!(
+                "the target `{}` has no [events] in its target.toml, so that its events cannot be read",
+                stage.target.name
+            )
+        })?;
+        let brokers = sandbox.stack().kafka().address().to_string();
+        let recorder = Arc::clone(&self.recorder);
+        let events = EventReader::start(&brokers, sandbox.prefix(), mapping, recorder)
+            .await
+            .map_err(|error| error.to_string())?;
         let callers = Arc::new(Callers::new(
             Arc::clone(&self.script),
             driver,
@@ -287,8 +293,7 @@ impl Run<'_> {
             self.audit(&callers, &readings, &events).await;
         }
         nemesis.conclude();
-        events.stop(STOP_DEADLINE).await;
-        Ok(())
+        events.stop().await.map_err(|error| error.to_string())
     }
 
     async fn load(
@@ -317,7 +322,9 @@ impl Run<'_> {
         );
         if !through && !self.stage.cancel.is_cancelled() {
             let limit = humantime::format_duration(LOAD_DEADLINE);
-            self.recorder.record(What::Note { text: format!("the load was cut short after {limit}: the target is too slow for it") });
+            self.recorder.record(What::Note {
+                text: format!("the load was cut short after {limit}: the target is too slow for it"),
+            });
         }
         self.figures.load = clock.elapsed();
         nemesis.failure().map_or(Ok(nemesis), Err)
@@ -347,8 +354,8 @@ impl Run<'_> {
         if let Err(why) = readings.take(callers.driver()).await {
             self.recorder.record(What::Note { text: format!("the last reading failed: {why}") });
         }
-        if !events.caught_up(deadline.saturating_duration_since(Instant::now())).await {
-            self.recorder.record(What::Note { text: "the event topic could not be read to its end".to_owned() });
+        if let Err(why) = events.caught_up(deadline.saturating_duration_since(Instant::now())).await {
+            self.recorder.record(What::Note { text: why.to_string() });
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::fault::{Edge, Fault, RedisData};
 use crate::history::{InstanceName, ProcessChange, Recorder, What};
 use crate::link::{Injection, LinkFault};
-use crate::sandbox::{Instance, Sandbox};
+use crate::sandbox::{Instance, Killed, Sandbox, ServiceError, StartError};
 
 /// A fault that has been injected.
 pub(super) enum InForce {
@@ -106,14 +106,18 @@ fn link(sandbox: &Sandbox, edge: &Edge, fault: LinkFault) -> Result<InForce, Not
     Ok(InForce::Link(link.inject(fault)))
 }
 
-fn killed<E: std::fmt::Display>(name: &str, recorder: &Recorder, done: Result<String, E>) -> Result<String, NotInjected> {
-    let evidence = done.map_err(|error| NotInjected::Failed(error.to_string()))?;
+fn killed(name: &str, recorder: &Recorder, done: Result<Killed, ServiceError>) -> Result<String, NotInjected> {
+    let killed = done.map_err(|error| NotInjected::Failed(error.to_string()))?;
+    if killed.pids.is_empty() {
+        return Err(NotInjected::Pointless(format!("{name} was not running")));
+    }
+    let evidence = killed.to_string();
     let change = ProcessChange::Exited { status: evidence.clone(), expected: true };
     recorder.record(What::Process { name: name.to_owned(), change });
     Ok(evidence)
 }
 
-fn started<E: std::fmt::Display>(name: &str, recorder: &Recorder, done: Result<(), E>) -> Result<String, NotHealed> {
+fn started(name: &str, recorder: &Recorder, done: Result<(), StartError>) -> Result<String, NotHealed> {
     done.map_err(|error| NotHealed::Stack(error.to_string()))?;
     recorder.record(What::Process { name: name.to_owned(), change: ProcessChange::Ready });
     Ok(format!("{name} started again"))

@@ -15,7 +15,7 @@ use super::{CaseReport, Planned, Progress, RunError, Sink};
 use crate::profile::{self, Profile};
 use crate::sandbox::{ProcessSpec, Stack, StackConfig};
 use crate::suite::Suite;
-use crate::target::{Target, Variables};
+use crate::target::Target;
 
 /// How long a target's build may take.
 const BUILD_DEADLINE: Duration = Duration::from_secs(1_800);
@@ -129,6 +129,7 @@ impl Session {
             suite: &self.suite,
             profile: self.profile,
             stack: &self.stack,
+            config: &self.options.stack,
             runs_dir: &self.options.runs_dir,
             cancel: &self.options.cancel,
             name: format!("run_{}", self.next_sandbox.fetch_add(1, Ordering::Relaxed)),
@@ -167,29 +168,20 @@ impl Session {
 
     async fn set_up(&self, database: &str, env: &[(String, String)]) -> Result<(), String> {
         let Some(setup) = &self.target.setup else { return Ok(()) };
-        let variables = Variables {
-            port: None,
-            instance: None,
-            postgres: self.stack.postgres().url(database, self.stack.postgres().address()),
-            redis: None,
-            kafka: None,
-            prefix: None,
-        };
-        let rendered = self.target.render_setup(setup, &variables).map_err(|error| error.to_string())?;
+        let url = self.stack.postgres().url(database, self.stack.postgres().address());
+        let Some(rendered) = self.target.render_setup(&url).map_err(|error| error.to_string())? else { return Ok(()) };
         let log = self.options.runs_dir.join(format!("setup-{}-{database}.log", std::process::id()));
-        let mut all = rendered.env;
-        all.extend(env.iter().cloned());
         let spec = ProcessSpec {
             name: "setup".to_owned(),
             program: rendered.program,
-            args: rendered.args,
-            env: all,
+            args: rendered.arguments,
+            env: rendered.env.into_iter().chain(env.iter().cloned()).collect(),
             clear_env: false,
             directory: self.target.directory.clone(),
             log: log.clone(),
             user: None,
         };
-        let mut process = self.stack.processes().spawn(&spec).map_err(|error| error.to_string())?;
+        let process = self.stack.processes().spawn(&spec).map_err(|error| error.to_string())?;
         let status = process.wait(setup.deadline).await;
         let tail = process.log_tail(TAIL_LINES);
         match status {
@@ -209,15 +201,16 @@ impl Session {
 
 /// Runs the manifest's build command, if it has one.
 async fn build(target: &Target, preparing: &(dyn Fn(&str) + Send + Sync)) -> Result<(), RunError> {
-    let Some([program, args @ ..]) = target.build.as_deref() else { return Ok(()) };
+    let command = target.render_build().map_err(|error| RunError::Environment(error.to_string()))?;
+    let Some(command) = command else { return Ok(()) };
     preparing("build of the target");
     let line = target.build.as_deref().unwrap_or_default().join(" ");
     let failed = |why: String| {
         let folder = target.directory.display();
         RunError::Environment(format!("failed to build the target `{}` with `{line}` in {folder}: {why}", target.name))
     };
-    let run = Command::new(program)
-        .args(args)
+    let run = Command::new(command.program)
+        .args(command.arguments)
         .current_dir(&target.directory)
         .stdin(std::process::Stdio::null())
         .kill_on_drop(true)

@@ -39,7 +39,7 @@ impl Settling<'_> {
         let mut last_seen = None;
         loop {
             let read = self.readings.take(self.callers.driver()).await;
-            let caught_up = self.events.caught_up(deadline.saturating_duration_since(Instant::now())).await;
+            let caught_up = self.events.caught_up(deadline.saturating_duration_since(Instant::now())).await.is_ok();
             let pending = self.profile.pending(&self.recorder.snapshot());
             let changed = match &read {
                 Ok(changed) => *changed,
@@ -50,7 +50,9 @@ impl Settling<'_> {
             }
             match (&read, &pending) {
                 (Ok(_), Pending::Nothing) if caught_up => return,
-                (Ok(_), Pending::Waiting { overtaken: true, .. }) if caught_up && last_change.elapsed() >= QUIET => return,
+                (Ok(_), Pending::Waiting { overtaken: true, .. }) if caught_up && last_change.elapsed() >= QUIET => {
+                    return;
+                }
                 _ => {}
             }
             let what = match (read, &pending) {

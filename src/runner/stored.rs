@@ -36,7 +36,9 @@ pub enum CheckError {
         why: String,
     },
     /// `case.json` has another version.
-    #[error("{path} has format {found}, this fireassay reads {CASE_FORMAT}; use the version of fireassay that wrote it")]
+    #[error(
+        "{path} has format {found}, this fireassay reads {CASE_FORMAT}; use the version of fireassay that wrote it"
+    )]
     Version {
         /// The file.
         path: PathBuf,
@@ -74,7 +76,8 @@ impl StoredRun {
     /// # Errors
     /// When its profile is unknown to this version.
     pub fn judge(&self) -> Result<Judgement, CheckError> {
-        let profile = profile::named(&self.case.profile).ok_or_else(|| CheckError::Profile(self.case.profile.clone()))?;
+        let profile =
+            profile::named(&self.case.profile).ok_or_else(|| CheckError::Profile(self.case.profile.clone()))?;
         Ok(judge(profile, &self.case, &self.history))
     }
 }

@@ -1,16 +1,15 @@
 //! One process of the target: started, watched, and treated badly.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::{Process, ProcessSpec, Processes};
+use super::{Port, Process, ProcessSpec, Processes};
 use crate::history::{InstanceName, ProcessChange, Recorder, What};
-use crate::target::Ready;
+use crate::target::{Driver, Ready};
 
 /// How many lines of an instance's output an error shows.
 const TAIL_LINES: usize = 15;
@@ -18,21 +17,18 @@ const TAIL_LINES: usize = 15;
 /// The pause between two ready probes.
 const PROBE_PAUSE: Duration = Duration::from_millis(10);
 
-/// How long one ready probe may take.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// How long a killed process may take to be gone.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What an instance is and how long it may take.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct InstanceSpec {
     /// Its name.
     pub name: InstanceName,
     /// The process; its log receives the output of every start.
     pub process: ProcessSpec,
-    /// Where it listens, if it does.
-    pub port: u16,
+    /// Where it listens, if it does; reserved for as long as the instance may be started again.
+    pub port: Port,
     /// How it is known to be ready.
     pub ready: Ready,
     /// From spawn to ready.
@@ -84,17 +80,16 @@ fn last_lines(tail: &str) -> String {
 #[derive(Debug)]
 pub struct Instance {
     spec: InstanceSpec,
-    processes: Arc<Processes>,
+    processes: Processes,
     recorder: Arc<Recorder>,
-    http: reqwest::Client,
     process: Mutex<Option<Process>>,
 }
 
 impl Instance {
     /// An instance that is not running yet.
     #[must_use]
-    pub fn new(spec: InstanceSpec, processes: Arc<Processes>, recorder: Arc<Recorder>, http: reqwest::Client) -> Self {
-        Self { spec, processes, recorder, http, process: Mutex::new(None) }
+    pub fn new(spec: InstanceSpec, processes: Processes, recorder: Arc<Recorder>) -> Self {
+        Self { spec, processes, recorder, process: Mutex::new(None) }
     }
 
     /// Its name.
@@ -106,7 +101,7 @@ impl Instance {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.spec.port))
+        self.spec.port.address()
     }
 
     /// Starts it, unless it runs, and waits until it is ready. Left running when it misses its deadline:
@@ -128,12 +123,12 @@ impl Instance {
         let process = guard.insert(process);
         let deadline = Instant::now() + self.spec.start_deadline;
         loop {
-            let why = match self.probe().await {
+            let why = match Driver::ready(self.address(), &self.spec.ready).await {
                 Ok(()) => {
                     self.record(ProcessChange::Ready);
                     return Ok(());
                 }
-                Err(why) => why,
+                Err(error) => error.to_string(),
             };
             let tail = || process.log_tail(TAIL_LINES);
             if let Some(status) = process.try_status() {
@@ -153,16 +148,16 @@ impl Instance {
     pub async fn kill(&self) -> Option<String> {
         let mut guard = self.process.lock().await;
         self.forget_if_ended(&mut guard);
-        let mut process = guard.take()?;
+        let process = guard.take()?;
         process.kill();
-        Some(self.gone(&mut process, KILL_DEADLINE).await)
+        Some(self.gone(&process, KILL_DEADLINE).await)
     }
 
     /// SIGTERM, and SIGKILL after its stop deadline; returns once it is gone. `None` when it was not running.
     pub async fn stop(&self) -> Option<String> {
         let mut guard = self.process.lock().await;
         self.forget_if_ended(&mut guard);
-        let mut process = guard.take()?;
+        let process = guard.take()?;
         process.terminate();
         let pid = process.pid();
         if let Some(status) = process.wait(self.spec.stop_deadline).await {
@@ -170,7 +165,7 @@ impl Instance {
             return Some(format!("process {pid} took SIGTERM and ended by itself: {status}"));
         }
         process.kill();
-        let gone = self.gone(&mut process, KILL_DEADLINE).await;
+        let gone = self.gone(&process, KILL_DEADLINE).await;
         let patience = humantime::format_duration(self.spec.stop_deadline);
         Some(format!("process {pid} took SIGTERM, did not end within {patience} and was killed: {gone}"))
     }
@@ -205,7 +200,7 @@ impl Instance {
         }
     }
 
-    async fn gone(&self, process: &mut Process, deadline: Duration) -> String {
+    async fn gone(&self, process: &Process, deadline: Duration) -> String {
         let status = process
             .wait(deadline)
             .await
@@ -216,24 +211,5 @@ impl Instance {
 
     fn record(&self, change: ProcessChange) {
         self.recorder.record(What::Process { name: self.spec.name.to_string(), change });
-    }
-
-    async fn probe(&self) -> Result<(), String> {
-        match &self.spec.ready {
-            Ready::Running => Ok(()),
-            Ready::Port => match timeout(PROBE_TIMEOUT, TcpStream::connect(self.address())).await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(format!("port {}: {error}", self.spec.port)),
-                Err(_) => Err(format!("port {} does not answer", self.spec.port)),
-            },
-            Ready::Http(path) => {
-                let url = format!("http://{}{path}", self.address());
-                match self.http.get(&url).timeout(PROBE_TIMEOUT).send().await {
-                    Ok(reply) if reply.status().is_success() => Ok(()),
-                    Ok(reply) => Err(format!("GET {path} on port {} answered {}", self.spec.port, reply.status())),
-                    Err(_) => Err(format!("GET {path} on port {} had no answer", self.spec.port)),
-                }
-            }
-        }
     }
 }

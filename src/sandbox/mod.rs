@@ -4,6 +4,7 @@
 //! Invariant: only this module starts or stops anything. Nothing here prints; progress goes to the caller.
 
 pub mod config;
+mod instance;
 pub mod kafka;
 pub mod needs;
 pub mod place;
@@ -13,12 +14,15 @@ pub mod process;
 pub mod redis;
 pub mod service;
 pub mod stack;
+mod world;
 
 pub use config::StackConfig;
+pub use instance::{Instance, InstanceSpec};
 pub use kafka::Kafka;
 pub use port::{Port, PortError, free_port};
 pub use postgres::Postgres;
 pub use process::{Process, ProcessSpec, Processes, SpawnError};
-pub use redis::{Redis, RedisData, RedisDatabase};
+pub use redis::{Redis, RedisDatabase};
 pub use service::{Killed, ServiceError, StartError};
 pub use stack::{Stack, StackError};
+pub use world::{Blueprint, Sandbox, SandboxError};

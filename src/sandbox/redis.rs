@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use super::place::Place;
 use super::service::{make_folder, on_free_ports, until_ready, write};
 use super::{Killed, Port, Process, ProcessSpec, Processes, ServiceError, StackConfig, StartError};
+use crate::fault::RedisData;
 
 const SERVER: &str = "redis";
 /// Databases 1 to this are handed out; 0 is left to the harness's own probes.
@@ -32,15 +33,6 @@ pub struct Redis {
     /// Empty while it is killed.
     process: Mutex<Option<Process>>,
     free: Arc<SyncMutex<BTreeSet<u16>>>,
-}
-
-/// What Redis knows after it was killed and started again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RedisData {
-    /// All that it had acknowledged.
-    Kept,
-    /// Nothing.
-    Lost,
 }
 
 /// A database of Redis for one run. It was empty when it was taken, and is given back when this is dropped.

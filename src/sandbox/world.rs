@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::instance::{Instance, InstanceSpec, StartError};
-use super::{ProcessSpec, RedisDatabase, Stack, StackError, free_port};
+use super::{Port, PortError, ProcessSpec, RedisDatabase, ServiceError, Stack, StackConfig};
 use crate::fault::{Edge, Node};
 use crate::history::{InstanceName, Recorder};
 use crate::link::{Link, Protocol};
@@ -18,7 +18,10 @@ use crate::target::{ManifestError, Role, Target, Variables};
 pub enum SandboxError {
     /// The stack failed.
     #[error(transparent)]
-    Stack(#[from] StackError),
+    Stack(#[from] ServiceError),
+    /// No port for an instance.
+    #[error(transparent)]
+    Port(#[from] PortError),
     /// A link could not listen.
     #[error("failed to open the link {edge}: {source}")]
     Link {
@@ -38,6 +41,8 @@ pub enum SandboxError {
 /// What a sandbox is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Blueprint<'a> {
+    /// Which ports may be used.
+    pub config: &'a StackConfig,
     /// The system under test.
     pub target: &'a Target,
     /// The database that is cloned.
@@ -76,11 +81,7 @@ impl Sandbox {
     ) -> Result<Self, SandboxError> {
         let target = blueprint.target;
         let prefix = format!("{}.", blueprint.name);
-        let topics: Vec<_> = target
-            .topics
-            .iter()
-            .map(|topic| Ok((target.render_topic(&topic.name, &prefix)?, topic.partitions)))
-            .collect::<Result<_, ManifestError>>()?;
+        let topics: Vec<_> = target.topics.iter().map(|topic| (topic.name_in(&prefix), topic.partitions)).collect();
         let redis = stack.redis().take_database().await?;
         let (cloned, created) = tokio::join!(
             stack.postgres().create_from_template(blueprint.name, blueprint.template),
@@ -98,16 +99,11 @@ impl Sandbox {
         // The sandbox exists before these are checked, so that a failure of one tidies up the other.
         cloned?;
         created?;
-        let http = reqwest::Client::builder().no_proxy().build().map_err(|e| StartError::Spawn {
-            name: InstanceName { role: target.front.clone(), number: 1 },
-            why: format!("no HTTP client: {e}"),
-        })?;
         for role in &target.roles {
             for number in 1..=role.instances {
                 let name = InstanceName { role: role.name.clone(), number };
                 let spec = sandbox.furnish(role, &name, blueprint).await?;
-                let instance =
-                    Instance::new(spec, Arc::clone(stack.processes()), Arc::clone(recorder), http.clone());
+                let instance = Instance::new(spec, stack.processes().clone(), Arc::clone(recorder));
                 sandbox.instances.insert(name, instance);
             }
         }
@@ -121,33 +117,31 @@ impl Sandbox {
         name: &InstanceName,
         blueprint: Blueprint<'_>,
     ) -> Result<InstanceSpec, SandboxError> {
-        let port = free_port(self.stack.ports())?;
+        let port = Port::reserve(&blueprint.config.ports)?;
         let node = Node::Instance(name.clone());
         let seed = blueprint.seed;
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
         let stack = Arc::clone(&self.stack);
-        self.open(Node::Client, node.clone(), address, Protocol::Http, seed).await?;
+        self.open(Node::Client, node.clone(), port.address(), Protocol::Http, seed).await?;
         let postgres =
             self.open(node.clone(), Node::Postgres, stack.postgres().address(), Protocol::Postgres, seed).await?;
         let redis = self.open(node.clone(), Node::Redis, stack.redis().address(), Protocol::Redis, seed).await?;
         let kafka = self.open(node, Node::Kafka, stack.kafka().address(), Protocol::Kafka, seed).await?;
         let variables = Variables {
-            port: Some(port),
-            instance: Some(name.to_string()),
+            port: port.number(),
+            instance: name.to_string(),
             postgres: stack.postgres().url(&self.database, postgres),
-            redis: Some(stack.redis().url(self.redis.number(), redis)),
-            kafka: Some(kafka.to_string()),
-            prefix: Some(self.prefix.clone()),
+            redis: stack.redis().url(self.redis.number(), redis),
+            kafka: kafka.to_string(),
+            prefix: self.prefix.clone(),
         };
         let rendered = blueprint.target.render(role, &variables)?;
-        let mut env = rendered.env;
-        env.extend(blueprint.env.iter().cloned());
+        let env = rendered.env.into_iter().chain(blueprint.env.iter().cloned()).collect();
         Ok(InstanceSpec {
             name: name.clone(),
             process: ProcessSpec {
                 name: name.to_string(),
                 program: rendered.program,
-                args: rendered.args,
+                args: rendered.arguments,
                 env,
                 clear_env: false,
                 directory: blueprint.target.directory.clone(),

@@ -1,8 +1,13 @@
-//! `target.toml`.
+//! What `target.toml` says.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use super::events::EventMapping;
+use super::mapping::Mapping;
+use super::parse;
+use crate::profile;
 
 /// A system under test.
 #[derive(Clone, Debug)]
@@ -25,6 +30,10 @@ pub struct Target {
     pub topics: Vec<Topic>,
     /// Known failures.
     pub expected: Vec<Expected>,
+    /// By profile: how it spells the operations.
+    pub(super) mappings: BTreeMap<&'static str, Mapping>,
+    /// By profile: its event topic; empty when it publishes none.
+    pub(super) events: BTreeMap<&'static str, EventMapping>,
 }
 
 /// A command and its environment, templates unrendered.
@@ -77,6 +86,14 @@ pub struct Topic {
     pub partitions: i32,
 }
 
+impl Topic {
+    /// Its name in the run with this prefix.
+    #[must_use]
+    pub fn name_in(&self, prefix: &str) -> String {
+        super::template::fill_prefix(&self.name, prefix)
+    }
+}
+
 /// A failure that the target declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
@@ -93,12 +110,41 @@ pub struct Expected {
 #[error("{0}")]
 pub struct ManifestError(pub String);
 
+/// The longest manifest that is read.
+const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+
 impl Target {
     /// Reads `path`, or `path/target.toml` where `path` is a folder.
     ///
     /// # Errors
     /// When the file is missing or is no manifest.
     pub fn load(path: &Path) -> Result<Self, ManifestError> {
-        Err(ManifestError(format!("{}: not written yet", path.display())))
+        let file = if path.is_dir() { path.join("target.toml") } else { path.to_owned() };
+        let failed = |error: &dyn std::fmt::Display| {
+            ManifestError(format!(
+                "failed to read the manifest {}: {error}; name a target.toml or the folder it is in",
+                file.display()
+            ))
+        };
+        let size = std::fs::metadata(&file).map_err(|error| failed(&error))?.len();
+        if size > MANIFEST_BYTES_MAX {
+            return Err(failed(&format!("it has {size} bytes, and {MANIFEST_BYTES_MAX} are the most")));
+        }
+        let text = std::fs::read_to_string(&file).map_err(|error| failed(&error))?;
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = folder.canonicalize().map_err(|error| failed(&error))?;
+        parse::target(&file.display().to_string(), &text, directory, profile::all())
+    }
+
+    /// The role with this name.
+    #[must_use]
+    pub fn role(&self, name: &str) -> Option<&Role> {
+        self.roles.iter().find(|role| role.name == name)
+    }
+
+    /// Where its events are for this profile; `None` when the manifest has no `[events]`.
+    #[must_use]
+    pub fn events(&self, profile: &str) -> Option<&EventMapping> {
+        self.events.get(profile)
     }
 }

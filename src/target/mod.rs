@@ -1,7 +1,26 @@
 //! Targets: what `target.toml` says, and drivers that speak to what it describes.
+//!
+//! Everything that comes from a target is hostile here: replies and records have limits, and nothing in them is trusted to be text.
 
 mod driver;
+mod events;
+#[cfg(test)]
+mod example;
+mod exchange;
 mod manifest;
+mod mapping;
+mod parse;
+mod printable;
+mod program;
+mod ready;
+mod render;
+mod reply;
+mod request;
+mod sql;
+mod table;
+mod template;
 
 pub use driver::{Driver, DriverError};
-pub use manifest::{Expected, ManifestError, Role, Target};
+pub use events::{EventError, EventMapping, EventReader};
+pub use manifest::{Command, Expected, ManifestError, Ready, Role, Target, Topic};
+pub use render::{Rendered, Variables};

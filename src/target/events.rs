@@ -1,0 +1,330 @@
+//! The harness's own consumer of the target's event topic.
+//!
+//! It is assigned all partitions from their beginning and belongs to no group: nothing the target or a fault does to
+//! consumer groups can move it. It connects to the broker directly, not through a link.
+//!
+//! It reads committed records only, as a careful subscriber would: a record of an aborted transaction was never
+//! published, and must neither excuse a lost event nor count as a phantom one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::mapping::FieldPath;
+use super::printable::printable;
+use super::{reply, template};
+use crate::history::{Record, Recorder, What};
+
+/// How long a start may wait for the topic's metadata.
+const START_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long one question to the broker may take. The thread answers nobody meanwhile.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the thread waits for a record before it looks for requests.
+const POLL: Duration = Duration::from_millis(20);
+
+/// The largest value that is read, in bytes.
+const VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// The longest record key that is kept, in characters.
+const KEY_CHARS_MAX: usize = 1_000;
+
+/// Where a target's events are.
+#[derive(Clone, Debug)]
+pub struct EventMapping {
+    /// Topic template: begins with the run's prefix.
+    pub(super) topic: String,
+    pub(super) fields: Vec<FieldPath>,
+}
+
+/// Why events cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("failed to read the events of topic {topic}: {why}")]
+pub struct EventError {
+    /// The topic, with the run's prefix.
+    pub topic: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// Records every event of a run until it is stopped or dropped.
+#[derive(Debug)]
+pub struct EventReader {
+    topic: String,
+    requests: SyncSender<CaughtUp>,
+    thread: JoinHandle<()>,
+}
+
+/// Asks to be told when all that the broker had at this moment has been recorded.
+struct CaughtUp {
+    until: Instant,
+    told: oneshot::Sender<Result<(), String>>,
+}
+
+impl EventMapping {
+    /// The topic's name in the run with this prefix.
+    #[must_use]
+    pub fn topic(&self, prefix: &str) -> String {
+        template::fill_prefix(&self.topic, prefix)
+    }
+}
+
+impl EventReader {
+    /// Starts to record the events of the run with this topic prefix. The topic must exist.
+    ///
+    /// # Errors
+    /// When the broker does not answer or does not know the topic.
+    pub async fn start(
+        brokers: &str,
+        prefix: &str,
+        mapping: &EventMapping,
+        recorder: Arc<Recorder>,
+    ) -> Result<Self, EventError> {
+        let topic = mapping.topic(prefix);
+        let failed = |why: String| EventError { topic: topic.clone(), why };
+        let (name, brokers) = (topic.clone(), brokers.to_owned());
+        let open = tokio::task::spawn_blocking(move || open(&brokers, &name));
+        let (consumer, partitions) =
+            open.await.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
+        let (requests, inbox) = sync_channel(8);
+        let pump = Pump {
+            consumer,
+            topic: topic.clone(),
+            plain_topic: mapping.topic(""),
+            fields: mapping.fields.clone(),
+            recorder,
+            partitions,
+            last_error: None,
+        };
+        let thread = tokio::task::spawn_blocking(move || pump.run(&inbox));
+        Ok(Self { topic, requests, thread })
+    }
+
+    /// Waits until everything that is in the topic now has been recorded.
+    ///
+    /// # Errors
+    /// When that takes longer than `timeout`, for example because the broker is away.
+    pub async fn caught_up(&self, timeout: Duration) -> Result<(), EventError> {
+        let failed = |why: String| EventError { topic: self.topic.clone(), why };
+        let (told, answer) = oneshot::channel();
+        let request = CaughtUp { until: Instant::now() + timeout, told };
+        self.requests.try_send(request).map_err(|_| failed("the reader is busy or has ended".into()))?;
+        // The thread keeps the deadline itself; it may be in a question to the broker when it passes.
+        match tokio::time::timeout(timeout + ASK_TIMEOUT, answer).await {
+            Ok(Ok(answer)) => answer.map_err(failed),
+            Ok(Err(_)) => Err(failed("the reader has ended".into())),
+            Err(_) => Err(failed("the broker does not answer".into())),
+        }
+    }
+
+    /// Stops recording. Nothing is recorded after this returns.
+    ///
+    /// # Errors
+    /// When the reader failed before; the text says how.
+    pub async fn stop(self) -> Result<(), EventError> {
+        drop(self.requests);
+        self.thread.await.map_err(|error| EventError { topic: self.topic, why: error.to_string() })
+    }
+}
+
+/// What is known of a partition.
+#[derive(Clone, Copy, Debug, Default)]
+struct Position {
+    /// The offset after the last recorded one.
+    next: i64,
+    /// Whether the broker said that nothing follows.
+    at_end: bool,
+}
+
+/// The consumer and its thread. librdkafka reconnects by itself for as long as it is polled.
+struct Pump {
+    consumer: BaseConsumer,
+    topic: String,
+    plain_topic: String,
+    fields: Vec<FieldPath>,
+    recorder: Arc<Recorder>,
+    partitions: BTreeMap<i32, Position>,
+    last_error: Option<String>,
+}
+
+/// A request under way: the offsets that have to be reached.
+struct Goal {
+    request: CaughtUp,
+    offsets: Option<BTreeMap<i32, i64>>,
+}
+
+impl Pump {
+    /// Runs until the requests' sender is gone.
+    fn run(mut self, inbox: &Receiver<CaughtUp>) {
+        let mut goals: Vec<Goal> = Vec::new();
+        loop {
+            match inbox.try_recv() {
+                Ok(request) => goals.push(Goal { request, offsets: None }),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return,
+            }
+            self.poll();
+            goals = goals.into_iter().filter_map(|goal| self.advance(goal)).collect();
+        }
+    }
+
+    fn poll(&mut self) {
+        match self.consumer.poll(POLL) {
+            None => {}
+            Some(Ok(message)) => {
+                let (partition, next) = (message.partition(), message.offset() + 1);
+                self.recorder.record(What::Record(self.record(&message)));
+                self.partitions.insert(partition, Position { next, at_end: false });
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                self.partitions.entry(partition).or_default().at_end = true;
+            }
+            Some(Err(error)) => self.failed(&error),
+        }
+    }
+
+    /// Most errors say that the broker is away for now. Two do not pass, and the history has to tell of them.
+    fn failed(&mut self, error: &KafkaError) {
+        let text = printable(&error.to_string(), 300);
+        let lasting = matches!(
+            error.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
+        );
+        if lasting && self.last_error.as_deref() != Some(&text) {
+            let text = format!("events of topic {} could not be read: {text}", self.plain_topic);
+            self.recorder.record(What::Note { text });
+        }
+        self.last_error = Some(text);
+    }
+
+    /// Takes a request one step further; `None` when it has been answered.
+    fn advance(&mut self, mut goal: Goal) -> Option<Goal> {
+        if goal.request.told.is_closed() {
+            return None;
+        }
+        if goal.request.until <= Instant::now() {
+            let behind = self.behind(goal.offsets.as_ref());
+            goal.request.told.send(Err(behind)).ok();
+            return None;
+        }
+        let offsets = match goal.offsets.take() {
+            Some(offsets) => offsets,
+            None => match self.ends() {
+                Ok(offsets) => offsets,
+                Err(error) => {
+                    self.last_error = Some(printable(&error.to_string(), 300));
+                    return Some(goal);
+                }
+            },
+        };
+        let reached = offsets.iter().all(|(partition, end)| self.is_reached(*partition, *end));
+        if reached {
+            goal.request.told.send(Ok(())).ok();
+            return None;
+        }
+        goal.offsets = Some(offsets);
+        Some(goal)
+    }
+
+    fn is_reached(&self, partition: i32, end: i64) -> bool {
+        self.partitions.get(&partition).is_some_and(|position| position.next >= end || position.at_end)
+    }
+
+    /// The offset that each partition's next record would have.
+    ///
+    /// The last offsets may be the markers of transactions, which no consumer ever sees. So where a partition is short
+    /// of its end, what was known of its end is forgotten and asked for again, by a seek to where it is anyway.
+    fn ends(&mut self) -> Result<BTreeMap<i32, i64>, KafkaError> {
+        let mut ends = BTreeMap::new();
+        for (partition, position) in &mut self.partitions {
+            let (low, high) = self.consumer.fetch_watermarks(&self.topic, *partition, ASK_TIMEOUT)?;
+            position.next = position.next.max(low);
+            if position.next < high && position.at_end {
+                self.consumer.seek(&self.topic, *partition, Offset::Offset(position.next), ASK_TIMEOUT)?;
+                position.at_end = false;
+            }
+            ends.insert(*partition, high);
+        }
+        Ok(ends)
+    }
+
+    fn behind(&self, offsets: Option<&BTreeMap<i32, i64>>) -> String {
+        let mut why = match offsets {
+            None => "the broker does not say how far the topic goes".to_owned(),
+            Some(offsets) => {
+                let missing = offsets.iter().filter(|(partition, end)| !self.is_reached(**partition, **end));
+                let missing = missing.map(|(partition, end)| {
+                    let next = self.partitions.get(partition).map_or(0, |position| position.next);
+                    format!("partition {partition} read to {next} of {end}")
+                });
+                missing.collect::<Vec<_>>().join(", ")
+            }
+        };
+        if let Some(error) = &self.last_error {
+            why.push_str(&format!(" (last error: {error})"));
+        }
+        why
+    }
+
+    fn record(&self, message: &BorrowedMessage<'_>) -> Record {
+        let key = message.key().and_then(|key| std::str::from_utf8(key).ok());
+        Record {
+            topic: self.plain_topic.clone(),
+            partition: message.partition(),
+            offset: message.offset(),
+            key: key.filter(|key| key.chars().count() <= KEY_CHARS_MAX).map(str::to_owned),
+            fields: fields(&self.fields, message.payload()),
+        }
+    }
+}
+
+fn fields(paths: &[FieldPath], value: Option<&[u8]>) -> Map<String, Value> {
+    let read = match value {
+        None => Err("the record has no value".to_owned()),
+        Some(value) if value.len() > VALUE_BYTES_MAX => Err(format!("longer than {VALUE_BYTES_MAX} bytes")),
+        Some([]) => Err("the value is empty".to_owned()),
+        Some(value) => reply::read(paths, value),
+    };
+    read.unwrap_or_else(|why| Map::from_iter([("unreadable".to_owned(), Value::String(why))]))
+}
+
+fn open(brokers: &str, topic: &str) -> Result<(BaseConsumer, BTreeMap<i32, Position>), KafkaError> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        // librdkafka wants the name of a group, which is never joined.
+        .set("group.id", "fireassay-events")
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        // A log that lost its end is something to tell, not to read again from the beginning.
+        .set("auto.offset.reset", "error")
+        .set("allow.auto.create.topics", "false")
+        .set("fetch.wait.max.ms", "50")
+        .set("reconnect.backoff.max.ms", "500")
+        .set("queued.max.messages.kbytes", "16384")
+        .create()?;
+    let metadata = consumer.fetch_metadata(Some(topic), START_TIMEOUT)?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    let partitions: BTreeMap<_, _> = found
+        .map(|found| found.partitions().iter().map(|partition| (partition.id(), Position::default())).collect())
+        .unwrap_or_default();
+    if partitions.is_empty() {
+        return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
+    }
+    let mut assignment = TopicPartitionList::new();
+    for partition in partitions.keys() {
+        assignment.add_partition_offset(topic, *partition, Offset::Beginning)?;
+    }
+    consumer.assign(&assignment)?;
+    Ok((consumer, partitions))
+}

@@ -1,0 +1,104 @@
+//! From a role of a manifest to a command that can be started.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::manifest::{ManifestError, Role, Target};
+use super::program;
+use super::template::{self, fill};
+
+/// What the templates of one instance are filled in with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variables {
+    /// The instance's own port on 127.0.0.1.
+    pub port: u16,
+    /// The instance's name, for example `api-1`.
+    pub instance: String,
+    /// URL of the run's database, through the instance's link.
+    pub postgres: String,
+    /// URL of the run's Redis database, through the instance's link.
+    pub redis: String,
+    /// `host:port` of the broker, through the instance's link.
+    pub kafka: String,
+    /// What the run's topics begin with.
+    pub prefix: String,
+}
+
+/// A command with nothing left open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The program's file.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Its environment, on top of whatever else it is given.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Role {
+    /// Whether a template of the command or the environment uses this variable: `uses("kafka")`.
+    #[must_use]
+    pub fn uses(&self, variable: &str) -> bool {
+        let mut texts = self.command.iter().chain(self.env.values());
+        texts.any(|text| template::variables(text).is_ok_and(|names| names.contains(variable)))
+    }
+}
+
+impl Target {
+    /// The command of an instance of `role`. The working directory is [`Target::directory`].
+    ///
+    /// # Errors
+    /// When the program is nowhere to be found, or a template fails.
+    pub fn render(&self, role: &Role, variables: &Variables) -> Result<Rendered, ManifestError> {
+        let port = variables.port.to_string();
+        let values = [
+            ("port", port.as_str()),
+            ("instance", &variables.instance),
+            ("postgres", &variables.postgres),
+            ("redis", &variables.redis),
+            ("kafka", &variables.kafka),
+            ("prefix", &variables.prefix),
+        ];
+        self.rendered(&format!("role `{}`", role.name), &role.command, &role.env, &values)
+    }
+
+    /// The command that fills the empty database at `postgres`; `None` when the target has no `[setup]`.
+    ///
+    /// # Errors
+    /// As [`Target::render`].
+    pub fn render_setup(&self, postgres: &str) -> Result<Option<Rendered>, ManifestError> {
+        let setup = self.setup.as_ref();
+        setup.map(|s| self.rendered("`[setup]`", &s.command, &s.env, &[("postgres", postgres)])).transpose()
+    }
+
+    /// The command that compiles the target, to be run in [`Target::directory`]; `None` when the manifest has no `build`.
+    ///
+    /// # Errors
+    /// When the program is nowhere to be found.
+    pub fn render_build(&self) -> Result<Option<Rendered>, ManifestError> {
+        let Some((program, arguments)) = self.build.as_ref().and_then(|words| words.split_first()) else {
+            return Ok(None);
+        };
+        let program = program::find(program, &self.directory)?;
+        Ok(Some(Rendered { program, arguments: arguments.to_vec(), env: BTreeMap::new() }))
+    }
+
+    fn rendered(
+        &self,
+        what: &str,
+        command: &[String],
+        env: &BTreeMap<String, String>,
+        values: &[(&str, &str)],
+    ) -> Result<Rendered, ManifestError> {
+        let directory = self.directory.display().to_string();
+        let values: Vec<_> = values.iter().copied().chain([("directory", directory.as_str())]).collect();
+        let fill = |text: &String| {
+            fill(text, &values).map_err(|why| ManifestError(format!("{what} of {}: `{text}`: {why}", self.name)))
+        };
+        let mut words = command.iter().map(fill);
+        let program = words.next().unwrap_or_else(|| Ok(String::new()))?;
+        let arguments = words.collect::<Result<_, _>>()?;
+        let env = env.iter().map(|(name, text)| Ok((name.clone(), fill(text)?))).collect::<Result<_, _>>()?;
+        Ok(Rendered { program: program::find(&program, &self.directory)?, arguments, env })
+    }
+}
