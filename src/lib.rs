@@ -3,6 +3,7 @@
 pub mod fault;
 pub mod history;
 pub mod judgement;
+pub mod link;
 pub mod profile;
 pub mod runner;
 pub mod suite;
