@@ -93,8 +93,10 @@ impl Reader for Requests {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut request = httparse::Request::new(&mut fields);
         let len = match request.parse(bytes) {
-            Ok(httparse::Status::Complete(len)) => len,
-            Ok(httparse::Status::Partial) => return partial(bytes),
+            Ok(status) => match head_len(status, bytes)? {
+                Some(len) => len,
+                None => return Ok(Piece::More),
+            },
             Err(_) => return Err(Unreadable("a request is not HTTP/1.1")),
         };
         let method = request.method.unwrap_or_default();
@@ -132,8 +134,10 @@ impl Reader for Replies {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut response = httparse::Response::new(&mut fields);
         let len = match response.parse(bytes) {
-            Ok(httparse::Status::Complete(len)) => len,
-            Ok(httparse::Status::Partial) => return partial(bytes),
+            Ok(status) => match head_len(status, bytes)? {
+                Some(len) => len,
+                None => return Ok(Piece::More),
+            },
             Err(_) => return Err(Unreadable("a reply is not HTTP/1.1")),
         };
         let status = response.code.unwrap_or_default();
@@ -164,8 +168,13 @@ impl Reader for Replies {
     }
 }
 
-fn partial(bytes: &[u8]) -> Result<Piece, Unreadable> {
-    if bytes.len() < HEAD_MAX { Ok(Piece::More) } else { Err(Unreadable("a head is longer than 64 KiB")) }
+/// The length of a head, once it is complete. A head of a given length is read or not however it arrives.
+fn head_len(parsed: httparse::Status<usize>, bytes: &[u8]) -> Result<Option<usize>, Unreadable> {
+    let (len, complete) = match parsed {
+        httparse::Status::Complete(len) => (len, Some(len)),
+        httparse::Status::Partial => (bytes.len(), None),
+    };
+    if len > HEAD_MAX { Err(Unreadable("a head is longer than 64 KiB")) } else { Ok(complete) }
 }
 
 /// How the header fields say where the body ends; `None` when they do not.
