@@ -1,42 +1,135 @@
-//! stub
-use crate::fault::{Direction, Edge, Pick, Repeat};
-use std::net::SocketAddr;
+//! Links: a proxy of our own on every edge, where bytes can be held, delayed, lost or repeated.
+//!
+//! Each connection has one task per direction ([`pump`]). A [`protocol::Reader`] tells it where messages begin and
+//! end; what is to be done to them is a list of faults in force ([`faults`]) that the pump looks at once per chunk,
+//! through one atomic counter. Without a fault a link reads frame headers and forwards, and nothing else.
+//!
+//! What stays outside: a link knows nothing of instances, plans or histories. It is told an edge's name and an address.
+
+mod accept;
+mod connection;
+mod delay;
+mod evidence;
+mod exchange;
+mod faults;
+mod protocol;
+mod pump;
+mod random;
+mod repeat;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::fault::{Direction, Edge, Pick, Repeat};
+pub use accept::Counters;
+use accept::Shared;
+pub use faults::Injection;
+pub use protocol::Protocol;
+
+/// A proxy on one edge. Dropping it closes the listener and every connection and ends all tasks.
 #[derive(Debug)]
-pub struct Link {}
-pub enum Protocol {
-    Http,
-    Postgres,
-    Redis,
-    Kafka,
+pub struct Link {
+    edge: Edge,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    /// Taken by [`Link::accept`].
+    listener: Mutex<Option<TcpListener>>,
 }
+
+/// What a link can do to the bytes that pass.
+///
+/// The last three choose *exchanges*, a request and its reply. Only exchanges that change something count: on an HTTP
+/// link those with a method other than GET, HEAD, OPTIONS and TRACE, so that health probes do not use up a pick.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LinkFault {
+    /// Bytes are held, not lost: they pass once healed, and so do the ends of connections. New connections are
+    /// accepted and wait, unless only replies are held: then they reach the upstream at once.
     Partition(Direction),
+    /// Every open connection is reset at once, towards both ends. New ones work: nothing stays in force.
     Cut,
-    Latency { delay: Duration, jitter: Duration },
+    /// Every byte arrives later, each way. Healing lets out at once what is still on its way.
+    Latency {
+        /// One way.
+        delay: Duration,
+        /// Added on top, drawn evenly from zero to this for each chunk; the order is kept.
+        jitter: Duration,
+    },
+    /// Open connections, and those opened while it lasts, go silent for ever: what is sent into them is lost and
+    /// nobody is told. Connections opened after healing work.
     Blackhole,
+    /// The request is passed on, the whole reply is read and lost, and the caller's connection is reset.
     LoseReply(Pick),
+    /// The caller's connection is reset before a byte of the request is passed on.
     CutBefore(Pick),
-    Repeat { pick: Pick, how: Repeat },
+    /// The request is delivered a second time, on a connection of its own; the caller hears the first answer.
+    /// HTTP only. Requests of more than 64 KiB pass once, and are told of when the fault is healed.
+    Repeat {
+        /// Which exchanges.
+        pick: Pick,
+        /// When the second delivery is made.
+        how: Repeat,
+    },
 }
-pub struct Injection;
-impl Injection {
-    pub fn bite(&self) -> Option<String> {
-        None
-    }
-    pub fn heal(&self) -> String {
-        String::new()
-    }
-}
+
 impl Link {
-    pub async fn open(_e: Edge, _u: SocketAddr, _p: Protocol, _s: u64) -> std::io::Result<Link> {
-        Ok(Link {})
+    /// Listens on a free port of 127.0.0.1 for connections to `upstream`. They wait until [`Link::accept`], so that
+    /// faults can be in force from the first byte on. `seed` decides every random draw.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn open(edge: Edge, upstream: SocketAddr, protocol: Protocol, seed: u64) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let shared = Shared::new(address, upstream, protocol, seed);
+        Ok(Self { edge, address, shared, listener: Mutex::new(Some(listener)) })
     }
-    pub fn accept(&self) {}
+
+    /// Lets connections in. A second call does nothing.
+    pub fn accept(&self) {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(listener) = listener {
+            self.shared.accept(listener);
+        }
+    }
+
+    /// Who connects to whom.
+    #[must_use]
+    pub fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
+    /// Where to connect to.
+    #[must_use]
     pub fn address(&self) -> SocketAddr {
-        ([127, 0, 0, 1], 1).into()
+        self.address
     }
-    pub fn inject(&self, _f: LinkFault) -> Injection {
-        Injection
+
+    /// Puts a fault in force, next to those that already are. It ends when the injection is healed or dropped.
+    #[must_use = "dropping the injection heals it"]
+    pub fn inject(&self, fault: LinkFault) -> Injection {
+        Injection::new(&self.shared, fault)
+    }
+
+    /// What has passed so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared.counters()
+    }
+
+    /// Closes everything and waits until the last task is gone.
+    pub async fn close(self) {
+        let shared = Arc::clone(&self.shared);
+        drop(self);
+        shared.gone().await;
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.shared.close();
     }
 }

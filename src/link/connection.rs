@@ -1,0 +1,132 @@
+//! One connection: its two sockets, and how it ends.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use nix::sys::socket::{Shutdown, shutdown};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::accept::Shared;
+use super::evidence::Evidence;
+use super::exchange::Exchanges;
+use super::faults::Way;
+use super::pump::Pump;
+
+/// How long the upstream may take to answer a connection; on loopback this only ends a full backlog.
+pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A caller's connection and ours to the upstream.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// Counted from 1 in the order of acceptance.
+    pub(super) number: u64,
+    pub(super) shared: Arc<Shared>,
+    pub(super) exchanges: Exchanges,
+    client: TcpStream,
+    /// Set once the upstream has been reached.
+    upstream: OnceLock<TcpStream>,
+    /// Set for good by a blackhole.
+    silenced: OnceLock<Arc<Evidence>>,
+    /// Cancelled to end both directions at once.
+    end: CancellationToken,
+}
+
+impl Connection {
+    pub(super) fn new(shared: &Arc<Shared>, number: u64, client: TcpStream) -> Self {
+        Self {
+            number,
+            shared: Arc::clone(shared),
+            exchanges: Exchanges::default(),
+            client,
+            upstream: OnceLock::new(),
+            silenced: OnceLock::new(),
+            end: shared.closing.child_token(),
+        }
+    }
+
+    /// Reaches the upstream and passes bytes until both directions have ended.
+    pub(super) async fn run(self: Arc<Self>) {
+        self.end.run_until_cancelled(self.connect_and_pass()).await;
+        self.shared.connections().remove(&self.number);
+        self.exchanges.give_up();
+    }
+
+    async fn connect_and_pass(self: &Arc<Self>) {
+        let (request_reader, reply_reader) = self.shared.protocol.readers(self.shared.address);
+        let mut requests = Pump::new(self, Way::Requests, request_reader);
+        // A silenced connection has no upstream: nobody answered, and what the caller sends is lost.
+        requests.wait_to_connect().await;
+        if self.silenced.get().is_none() && self.connect().await.is_err() {
+            self.shared.tally.refused();
+            self.reset_caller();
+            return;
+        }
+        let connection = Arc::clone(self);
+        let replies = self.shared.tasks.spawn(async move {
+            let replies = Pump::new(&connection, Way::Replies, reply_reader);
+            connection.end.run_until_cancelled(replies.run()).await;
+        });
+        requests.run().await;
+        // A task that panicked has said so already; its connection ends like any other.
+        let _ = replies.await;
+    }
+
+    async fn connect(&self) -> io::Result<()> {
+        // Without it a reply of 16 KiB waits 40 ms for a delayed acknowledgement.
+        self.client.set_nodelay(true)?;
+        let upstream = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(self.shared.upstream)).await??;
+        upstream.set_nodelay(true)?;
+        self.upstream.get_or_init(|| upstream);
+        Ok(())
+    }
+
+    /// Where the bytes of a direction come from; nowhere when the upstream was never reached.
+    pub(super) fn source(&self, way: Way) -> Option<&TcpStream> {
+        match way {
+            Way::Requests => Some(&self.client),
+            Way::Replies => self.upstream.get(),
+        }
+    }
+
+    /// Where the bytes of a direction go to.
+    pub(super) fn sink(&self, way: Way) -> Option<&TcpStream> {
+        self.source(way.other())
+    }
+
+    /// Passes on the end of a direction. The other one goes on.
+    pub(super) fn finish(&self, way: Way) {
+        if let Some(sink) = self.sink(way) {
+            // A socket that is no longer connected needs no end.
+            let _ = shutdown(sink.as_raw_fd(), Shutdown::Write);
+        }
+    }
+
+    /// Ends the connection with a reset towards both ends.
+    pub(super) fn reset(&self) {
+        if let Some(upstream) = self.upstream.get() {
+            // Cannot fail on an open socket; if it did, the peer would see an ordinary end.
+            let _ = upstream.set_zero_linger();
+        }
+        self.reset_caller();
+    }
+
+    /// Ends the connection with a reset towards the caller and an ordinary end towards the upstream.
+    pub(super) fn reset_caller(&self) {
+        let _ = self.client.set_zero_linger();
+        self.end.cancel();
+    }
+
+    /// Makes the connection silent for ever.
+    pub(super) fn silence(&self, evidence: &Arc<Evidence>) {
+        if self.silenced.set(Arc::clone(evidence)).is_ok() {
+            evidence.touched(self.number);
+        }
+    }
+
+    pub(super) fn silenced(&self) -> Option<&Arc<Evidence>> {
+        self.silenced.get()
+    }
+}

@@ -1,0 +1,228 @@
+//! HTTP/1.1 (RFC 9112): request lines, status lines and the ends of bodies, in both directions.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::chunked::Chunked;
+use super::{Begin, End, Kind, Label, Piece, Reader, Unreadable};
+
+/// The longest head that is read; a longer one ends the reading.
+const HEAD_MAX: usize = 64 << 10;
+
+/// The most header fields of a head.
+const FIELDS_MAX: usize = 128;
+
+/// The most requests of a connection that may wait for their replies.
+const PIPELINE_MAX: usize = 1_024;
+
+/// The longest path in a label; the rest is left out.
+const PATH_MAX: usize = 96;
+
+/// Readers for a new connection.
+pub(super) fn readers() -> (Box<dyn Reader>, Box<dyn Reader>) {
+    let asked = Asked::default();
+    let requests = Requests { asked: asked.clone(), exchange: 0, body: None };
+    let replies = Replies { asked, current: None };
+    (Box::new(requests), Box::new(replies))
+}
+
+/// The requests that wait for their replies, which come in the same order.
+#[derive(Clone, Debug, Default)]
+struct Asked(Arc<Mutex<VecDeque<Question>>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Question {
+    exchange: u64,
+    /// A reply to HEAD has no body, whatever its header fields say.
+    head: bool,
+}
+
+impl Asked {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Question>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is left of a body.
+#[derive(Debug)]
+enum Body {
+    Fixed(u64),
+    Chunked(Chunked),
+    /// It ends with the connection.
+    UntilClose,
+}
+
+impl Body {
+    /// How many of `bytes` belong to it; `None` when it is complete.
+    fn advance(&mut self, bytes: &[u8]) -> Result<Option<usize>, Unreadable> {
+        Ok(match self {
+            Self::Fixed(0) => None,
+            Self::Fixed(left) => {
+                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                *left -= here as u64;
+                Some(here)
+            }
+            Self::Chunked(chunked) if chunked.is_done() => None,
+            Self::Chunked(chunked) => Some(chunked.advance(bytes)?),
+            Self::UntilClose => Some(bytes.len()),
+        })
+    }
+}
+
+fn pass(len: usize) -> Piece {
+    if len == 0 { Piece::More } else { Piece::Pass(len) }
+}
+
+struct Requests {
+    asked: Asked,
+    /// The exchange that began last.
+    exchange: u64,
+    /// What is left of its body, if it is not complete.
+    body: Option<Body>,
+}
+
+impl Reader for Requests {
+    fn read(&mut self, bytes: &[u8]) -> Result<Piece, Unreadable> {
+        if let Some(body) = &mut self.body {
+            if let Some(len) = body.advance(bytes)? {
+                return Ok(pass(len));
+            }
+            self.body = None;
+            return Ok(Piece::End(End { exchange: self.exchange, status: None }));
+        }
+        let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+        let mut request = httparse::Request::new(&mut fields);
+        let len = match request.parse(bytes) {
+            Ok(status) => match head_len(status, bytes)? {
+                Some(len) => len,
+                None => return Ok(Piece::More),
+            },
+            Err(_) => return Err(Unreadable("a request is not HTTP/1.1")),
+        };
+        let method = request.method.unwrap_or_default();
+        if method == "CONNECT" {
+            return Err(Unreadable("a tunnel was asked for"));
+        }
+        self.body = Some(framing(request.headers)?.unwrap_or(Body::Fixed(0)));
+        self.exchange += 1;
+        let mut queue = self.asked.queue();
+        if queue.len() == PIPELINE_MAX {
+            return Err(Unreadable("more than 1,024 requests wait for their replies"));
+        }
+        queue.push_back(Question { exchange: self.exchange, head: method == "HEAD" });
+        let label = Label { text: label(method, request.path.unwrap_or_default()), changes: changes(method) };
+        Ok(Piece::Begin(Begin { exchange: self.exchange, len, kind: Kind::Request(label) }))
+    }
+}
+
+struct Replies {
+    asked: Asked,
+    /// The reply that has begun.
+    current: Option<(End, Body)>,
+}
+
+impl Reader for Replies {
+    fn read(&mut self, bytes: &[u8]) -> Result<Piece, Unreadable> {
+        if let Some((end, body)) = &mut self.current {
+            if let Some(len) = body.advance(bytes)? {
+                return Ok(pass(len));
+            }
+            let end = *end;
+            self.current = None;
+            return Ok(Piece::End(end));
+        }
+        let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+        let mut response = httparse::Response::new(&mut fields);
+        let len = match response.parse(bytes) {
+            Ok(status) => match head_len(status, bytes)? {
+                Some(len) => len,
+                None => return Ok(Piece::More),
+            },
+            Err(_) => return Err(Unreadable("a reply is not HTTP/1.1")),
+        };
+        let status = response.code.unwrap_or_default();
+        match status {
+            101 => return Err(Unreadable("the connection was upgraded to another protocol")),
+            // An interim reply; the final one is still to come.
+            100..=199 => return Ok(Piece::Pass(len)),
+            _ => {}
+        }
+        let Some(question) = self.asked.queue().pop_front() else {
+            return Err(Unreadable("a reply came that no request had asked for"));
+        };
+        let body = match status {
+            _ if question.head => Body::Fixed(0),
+            204 | 304 => Body::Fixed(0),
+            _ => framing(response.headers)?.unwrap_or(Body::UntilClose),
+        };
+        self.current = Some((End { exchange: question.exchange, status: Some(status) }, body));
+        let kind = Kind::Reply { rewritten: None };
+        Ok(Piece::Begin(Begin { exchange: question.exchange, len, kind }))
+    }
+
+    fn finish(&mut self) -> Option<End> {
+        match self.current.take() {
+            Some((end, Body::UntilClose)) => Some(end),
+            _ => None,
+        }
+    }
+}
+
+/// The length of a head, once it is complete. A head of a given length is read or not however it arrives.
+fn head_len(parsed: httparse::Status<usize>, bytes: &[u8]) -> Result<Option<usize>, Unreadable> {
+    let (len, complete) = match parsed {
+        httparse::Status::Complete(len) => (len, Some(len)),
+        httparse::Status::Partial => (bytes.len(), None),
+    };
+    if len > HEAD_MAX { Err(Unreadable("a head is longer than 64 KiB")) } else { Ok(complete) }
+}
+
+/// How the header fields say where the body ends; `None` when they do not.
+fn framing(fields: &[httparse::Header<'_>]) -> Result<Option<Body>, Unreadable> {
+    let mut length = None;
+    let mut chunked = false;
+    for field in fields {
+        if field.name.eq_ignore_ascii_case("transfer-encoding") {
+            let last = field.value.rsplit(|byte| *byte == b',').next().unwrap_or_default();
+            if !last.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+                return Err(Unreadable("a body has a transfer coding other than chunked"));
+            }
+            chunked = true;
+        } else if field.name.eq_ignore_ascii_case("content-length") {
+            let number = digits(field.value).ok_or(Unreadable("a content-length is no number"))?;
+            if length.is_some_and(|before| before != number) {
+                return Err(Unreadable("a head has two different content-lengths"));
+            }
+            length = Some(number);
+        }
+    }
+    match (length, chunked) {
+        // One of the two would be wrong, and which one counts differs from server to server.
+        (Some(_), true) => Err(Unreadable("a body has both a content-length and a transfer coding")),
+        (Some(length), false) => Ok(Some(Body::Fixed(length))),
+        (None, true) => Ok(Some(Body::Chunked(Chunked::new()))),
+        (None, false) => Ok(None),
+    }
+}
+
+fn digits(value: &[u8]) -> Option<u64> {
+    let value = value.trim_ascii();
+    let plain = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(value).ok().filter(|_| plain)?.parse().ok()
+}
+
+/// Whether a method may change something (RFC 9110, section 9.2.1).
+fn changes(method: &str) -> bool {
+    !matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
+}
+
+/// `POST /transfers`: without the query, of limited length, and with nothing in it that a terminal would act on.
+fn label(method: &str, target: &str) -> String {
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    let mut text: String = method.chars().take(16).chain([' ']).collect();
+    text.extend(path.chars().take(PATH_MAX).flat_map(char::escape_default));
+    if path.chars().nth(PATH_MAX).is_some() {
+        text.push_str("...");
+    }
+    text
+}

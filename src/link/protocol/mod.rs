@@ -1,0 +1,132 @@
+//! Readers: where messages begin and end in a stream of bytes, and what they are called.
+//!
+//! A reader never changes what arrives in which order, and what it cannot read passes as bytes. A protocol without a
+//! reader of its own ([`Bytes`]) has no exchanges; faults that act on bytes and connections work all the same.
+
+mod chunked;
+mod http;
+mod kafka;
+mod kafka_rewrite;
+
+use std::net::SocketAddr;
+
+/// What is spoken on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1. Exchanges are labelled `POST /transfers`, without the query.
+    Http,
+    /// Bytes only, so far. TLS and GSS requests reach the server, which answers them.
+    Postgres,
+    /// Bytes only, so far.
+    Redis,
+    /// Exchanges are labelled `Produce`. Addresses in replies become the link's, so that clients stay on it. The link
+    /// leads to one broker.
+    Kafka,
+}
+
+impl Protocol {
+    /// Readers for the two directions of a new connection: requests, replies. `address` is the link's.
+    pub(super) fn readers(self, address: SocketAddr) -> (Box<dyn Reader>, Box<dyn Reader>) {
+        match self {
+            Self::Http => http::readers(),
+            Self::Kafka => kafka::readers(address),
+            Self::Postgres | Self::Redis => (Box::new(Bytes), Box::new(Bytes)),
+        }
+    }
+
+    /// Whether a request means the same on another connection.
+    pub(super) fn repeats(self) -> bool {
+        self == Self::Http
+    }
+}
+
+/// Follows one direction of a connection.
+pub(super) trait Reader: Send {
+    /// Says what the unread bytes of the stream begin with. The caller then drops as many as [`Piece::len`] says
+    /// before it asks again. Without bytes there is at most an [`Piece::End`] to tell.
+    fn read(&mut self, bytes: &[u8]) -> Result<Piece, Unreadable>;
+
+    /// The stream has ended: whether that completes a message, as it does for some replies of HTTP/1.0.
+    fn finish(&mut self) -> Option<End> {
+        None
+    }
+}
+
+/// What a stream goes on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// It takes more bytes to say.
+    More,
+    /// A message.
+    Begin(Begin),
+    /// This many bytes that belong to a message that has begun, or to none.
+    Pass(usize),
+    /// The message is complete.
+    End(End),
+}
+
+/// The beginning of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Begin {
+    /// The exchange it belongs to, counted from 1 on the connection.
+    pub(super) exchange: u64,
+    /// How many bytes it has.
+    pub(super) len: usize,
+    pub(super) kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Request(Label),
+    Reply {
+        /// To be passed on in place of the bytes of [`Begin`].
+        rewritten: Option<Vec<u8>>,
+    },
+}
+
+/// What an exchange is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Label {
+    /// Printable and of limited length.
+    pub(super) text: String,
+    /// Whether it may change something, so that faults can pick it.
+    pub(super) changes: bool,
+}
+
+/// The end of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// The exchange it belongs to.
+    pub(super) exchange: u64,
+    /// The status of a reply, where the protocol has one.
+    pub(super) status: Option<u16>,
+}
+
+/// Why a stream cannot be followed any further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Unreadable(pub(super) &'static str);
+
+impl Piece {
+    /// How many bytes it covers.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Begin(begin) => begin.len,
+            Self::Pass(len) => *len,
+            Self::More | Self::End(_) => 0,
+        }
+    }
+}
+
+/// Knows no messages.
+#[derive(Debug)]
+pub(super) struct Bytes;
+
+impl Reader for Bytes {
+    fn read(&mut self, bytes: &[u8]) -> Result<Piece, Unreadable> {
+        Ok(if bytes.is_empty() { Piece::More } else { Piece::Pass(bytes.len()) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,619 @@
+//! Links over real sockets: what each fault does, that it says so, and that healing undoes it.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use fireassay::fault::{Direction, Edge, Pick, Repeat};
+use fireassay::link::{Injection, Link, LinkFault, Protocol};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+/// Far above what anything here takes: reaching it is a failure.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Long enough for bytes on loopback to arrive many times over. Used only to see that nothing does.
+const QUIET: Duration = Duration::from_millis(60);
+
+const TRANSFER: &[u8] = b"POST /transfers HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
+const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
+
+/// A server that keeps what it is asked and answers the nth request with the nth number.
+#[derive(Clone)]
+struct Upstream {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<String>>>,
+    /// Every answer takes a permit.
+    answers: Arc<Semaphore>,
+}
+
+impl Upstream {
+    /// Speaks HTTP/1.1, `reply` making the bytes of each reply; a `Connection: close` in it ends the connection.
+    async fn http(reply: fn(usize) -> Vec<u8>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = Self {
+            address: listener.local_addr().unwrap(),
+            seen: Arc::default(),
+            answers: Arc::new(Semaphore::new(1_000)),
+        };
+        let server = upstream.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(server.clone().serve(stream, reply));
+            }
+        });
+        upstream
+    }
+
+    async fn serve(self, mut stream: TcpStream, reply: fn(usize) -> Vec<u8>) {
+        let mut buffer = Vec::new();
+        loop {
+            while let Some(len) = request_len(&buffer) {
+                let request: Vec<u8> = buffer.drain(..len).collect();
+                let number = {
+                    let mut seen = self.seen.lock().unwrap();
+                    seen.push(String::from_utf8(request).unwrap());
+                    seen.len()
+                };
+                self.answers.acquire().await.unwrap().forget();
+                let reply = reply(number);
+                if stream.write_all(&reply).await.is_err() || reply.windows(5).any(|part| part == b"close") {
+                    return;
+                }
+            }
+            if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
+                return;
+            }
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().map(|request| request.lines().next().unwrap_or_default().replace(" HTTP/1.1", "")).collect()
+    }
+
+    /// Sends everything back.
+    async fn echo() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut from, mut to) = stream.split();
+                    tokio::io::copy(&mut from, &mut to).await
+                });
+            }
+        });
+        address
+    }
+}
+
+fn request_len(buffer: &[u8]) -> Option<usize> {
+    let head = buffer.windows(4).position(|part| part == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&buffer[..head]).unwrap();
+    let body = text.lines().find_map(|line| line.strip_prefix("Content-Length: ")).map_or(0, |n| n.parse().unwrap());
+    (buffer.len() >= head + body).then_some(head + body)
+}
+
+fn created(number: usize) -> Vec<u8> {
+    let body = number.to_string();
+    format!("HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+async fn link(upstream: SocketAddr, protocol: Protocol) -> Link {
+    let edge = Edge::try_from("client->api-1".to_owned()).unwrap();
+    let link = Link::open(edge, upstream, protocol, 7).await.unwrap();
+    link.accept();
+    link
+}
+
+async fn connect(link: &Link) -> TcpStream {
+    TcpStream::connect(link.address()).await.unwrap()
+}
+
+async fn receive(stream: &mut TcpStream, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    timeout(DEADLINE, stream.read_exact(&mut bytes)).await.expect("bytes in time").expect("an open connection");
+    bytes
+}
+
+/// Sends and expects the nth reply.
+async fn ask(stream: &mut TcpStream, request: &[u8], number: usize) {
+    stream.write_all(request).await.unwrap();
+    let reply = created(number);
+    assert_eq!(receive(stream, reply.len()).await.escape_ascii().to_string(), reply.escape_ascii().to_string());
+}
+
+#[track_caller]
+fn assert_reset(read: Result<std::io::Result<usize>, tokio::time::error::Elapsed>) {
+    let error = read.expect("an answer in time").expect_err("a reset");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+async fn expect_reset(stream: &mut TcpStream) {
+    assert_reset(timeout(DEADLINE, stream.read(&mut [0; 64])).await);
+}
+
+async fn expect_silence(stream: &mut TcpStream) {
+    let read = timeout(QUIET, stream.read(&mut [0; 64])).await;
+    assert!(read.is_err(), "expected silence, got {read:?}");
+}
+
+async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < DEADLINE, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn until_bite(injection: &Injection, bite: &str) {
+    let start = Instant::now();
+    while injection.bite().as_deref() != Some(bite) {
+        assert!(start.elapsed() < DEADLINE, "the bite is {:?}, expected {bite:?}", injection.bite());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn bytes_arrive_exactly_however_they_are_cut() {
+    for protocol in [Protocol::Http, Protocol::Postgres, Protocol::Kafka] {
+        let link = link(Upstream::echo().await, protocol).await;
+        let (mut from, mut to) = connect(&link).await.into_split();
+        let sent: Vec<u8> = (0..600_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+        let expected = sent.clone();
+        let sender = tokio::spawn(async move {
+            let mut rest = &sent[..];
+            for size in [1, 7, 1_000, 65_536, 65_537, 3, 200_000].into_iter().cycle() {
+                let (now, later) = rest.split_at(size.min(rest.len()));
+                to.write_all(now).await.unwrap();
+                rest = later;
+                if rest.is_empty() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            to.shutdown().await.unwrap();
+        });
+        let mut got = Vec::new();
+        timeout(DEADLINE, from.read_to_end(&mut got)).await.unwrap().unwrap();
+        sender.await.unwrap();
+        assert!(got == expected, "{protocol:?}: {} bytes of {}", got.len(), expected.len());
+        assert_eq!(link.counters().request_bytes, expected.len() as u64);
+        assert_eq!(link.counters().reply_bytes, expected.len() as u64);
+    }
+}
+
+#[tokio::test]
+async fn connections_wait_until_the_link_accepts() {
+    let upstream = Upstream::http(created).await;
+    let edge = Edge::try_from("client->api-1".to_owned()).unwrap();
+    let link = Link::open(edge.clone(), upstream.address, Protocol::Http, 7).await.unwrap();
+    let cut = link.inject(LinkFault::CutBefore(Pick::Nth(1)));
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    expect_silence(&mut client).await;
+    assert_eq!(link.counters().opened, 0);
+    link.accept();
+    link.accept();
+    expect_reset(&mut client).await;
+    assert_eq!(cut.bite().as_deref(), Some("cut POST /transfers before it was passed on (NotSent)"));
+    assert_eq!(link.edge(), &edge);
+}
+
+#[tokio::test]
+async fn a_partition_holds_and_healing_delivers() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let mut client = connect(&link).await;
+    ask(&mut client, TRANSFER, 1).await;
+
+    let partition = link.inject(LinkFault::Partition(Direction::Both));
+    assert_eq!(partition.bite(), None);
+    client.write_all(TRANSFER).await.unwrap();
+    let mut newcomer = connect(&link).await;
+    newcomer.write_all(HEALTH).await.unwrap();
+    until_bite(&partition, "held 58 bytes of 1 connection, kept 1 new connection waiting").await;
+    expect_silence(&mut client).await;
+    assert_eq!(upstream.lines().len(), 1);
+
+    assert_eq!(partition.heal(), "released 58 bytes of 1 connection and 1 waiting connection");
+    until("both requests", || upstream.lines().len() == 3).await;
+    assert_eq!(receive(&mut client, created(2).len()).await[..12], created(2)[..12]);
+    receive(&mut newcomer, created(3).len()).await;
+    assert_eq!(partition.heal(), partition.heal(), "healing twice is healing once");
+    ask(&mut client, TRANSFER, 4).await;
+}
+
+#[tokio::test]
+async fn a_partition_of_replies_lets_requests_pass() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let partition = link.inject(LinkFault::Partition(Direction::Replies));
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    until_bite(&partition, "held 44 bytes of 1 connection, kept 0 new connections waiting").await;
+    assert_eq!(upstream.lines(), ["POST /transfers"]);
+    expect_silence(&mut client).await;
+    drop(partition);
+    receive(&mut client, created(1).len()).await;
+}
+
+#[tokio::test]
+async fn a_partition_of_requests_lets_replies_pass() {
+    let upstream = Upstream::http(created).await;
+    upstream.answers.forget_permits(1_000);
+    let link = link(upstream.address, Protocol::Http).await;
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    until("the request", || upstream.lines().len() == 1).await;
+    let partition = link.inject(LinkFault::Partition(Direction::Requests));
+    client.write_all(TRANSFER).await.unwrap();
+    until_bite(&partition, "held 58 bytes of 1 connection, kept 0 new connections waiting").await;
+    upstream.answers.add_permits(2);
+    receive(&mut client, created(1).len()).await;
+    expect_silence(&mut client).await;
+    partition.heal();
+    receive(&mut client, created(2).len()).await;
+}
+
+#[tokio::test]
+async fn a_partition_holds_the_end_of_a_connection_too() {
+    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let mut client = connect(&link).await;
+    client.write_all(b"PING").await.unwrap();
+    receive(&mut client, 4).await;
+    let partition = link.inject(LinkFault::Partition(Direction::Requests));
+    client.shutdown().await.unwrap();
+    until("a bite", || partition.bite().is_some()).await;
+    expect_silence(&mut client).await;
+    partition.heal();
+    assert_eq!(timeout(DEADLINE, client.read(&mut [0; 8])).await.unwrap().unwrap(), 0);
+    until("the connection's end", || link.counters().open == 0).await;
+}
+
+#[tokio::test]
+async fn a_cut_resets_both_ends_of_every_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let link = link(listener.local_addr().unwrap(), Protocol::Postgres).await;
+    let mut pairs = Vec::new();
+    for _ in 0..3 {
+        let mut client = connect(&link).await;
+        let (mut server, _) = listener.accept().await.unwrap();
+        client.write_all(b"hello").await.unwrap();
+        receive(&mut server, 5).await;
+        pairs.push((client, server));
+    }
+    let cut = link.inject(LinkFault::Cut);
+    assert_eq!(cut.bite().as_deref(), Some("reset 3 connections"));
+    for (client, server) in &mut pairs {
+        expect_reset(client).await;
+        expect_reset(server).await;
+    }
+    let mut client = connect(&link).await;
+    let (mut server, _) = listener.accept().await.unwrap();
+    client.write_all(b"again").await.unwrap();
+    assert_eq!(receive(&mut server, 5).await, b"again");
+    assert_eq!(cut.bite().as_deref(), Some("reset 3 connections"));
+    assert_eq!(cut.heal(), "nothing to undo: new connections work");
+}
+
+#[tokio::test]
+async fn latency_delays_every_chunk_and_keeps_the_order() {
+    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let mut client = connect(&link).await;
+    client.set_nodelay(true).unwrap();
+    let delay = Duration::from_millis(100);
+    let latency = link.inject(LinkFault::Latency { delay, jitter: Duration::from_millis(50) });
+    let start = Instant::now();
+    let sent: Vec<u8> = (0..60).collect();
+    for byte in &sent {
+        client.write_all(&[*byte]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(receive(&mut client, sent.len()).await, sent);
+    let took = start.elapsed();
+    assert!(took >= 2 * delay, "there and back in {took:?}");
+    assert!(took < 20 * delay, "delays must not add up chunk by chunk: {took:?}");
+    assert!(latency.bite().unwrap().starts_with("delayed 120 bytes of 1 connection"), "{:?}", latency.bite());
+}
+
+#[tokio::test]
+async fn healing_latency_lets_out_what_is_on_its_way() {
+    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let mut client = connect(&link).await;
+    let hour = Duration::from_secs(3_600);
+    let latency = link.inject(LinkFault::Latency { delay: hour, jitter: Duration::ZERO });
+    client.write_all(b"late").await.unwrap();
+    client.shutdown().await.unwrap();
+    until_bite(&latency, "delayed 4 bytes of 1 connection").await;
+    expect_silence(&mut client).await;
+    latency.heal();
+    assert_eq!(receive(&mut client, 4).await, b"late");
+    assert_eq!(timeout(DEADLINE, client.read(&mut [0; 8])).await.unwrap().unwrap(), 0, "the end follows the bytes");
+}
+
+#[tokio::test]
+async fn a_blackhole_silences_connections_for_ever() {
+    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let mut before = connect(&link).await;
+    before.write_all(b"PING").await.unwrap();
+    receive(&mut before, 4).await;
+    let blackhole = link.inject(LinkFault::Blackhole);
+    let mut during = connect(&link).await;
+    before.write_all(b"12345").await.unwrap();
+    during.write_all(b"123").await.unwrap();
+    until_bite(&blackhole, "silenced 2 connections, in which 8 bytes were lost").await;
+    assert_eq!(blackhole.heal(), "2 connections stay silent, new ones work");
+    let mut after = connect(&link).await;
+    after.write_all(b"PONG").await.unwrap();
+    assert_eq!(receive(&mut after, 4).await, b"PONG");
+    before.write_all(b"hello?").await.unwrap();
+    expect_silence(&mut before).await;
+    expect_silence(&mut during).await;
+}
+
+#[tokio::test]
+async fn a_lost_reply_was_applied() {
+    let chunked = |number| {
+        format!("HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{number}\r\n0\r\n\r\n").into_bytes()
+    };
+    let until_close = |number| format!("HTTP/1.1 201 Created\r\nConnection: close\r\n\r\n{number}").into_bytes();
+    for reply in [created, chunked, until_close] {
+        let upstream = Upstream::http(reply).await;
+        let link = link(upstream.address, Protocol::Http).await;
+        let lose = link.inject(LinkFault::LoseReply(Pick::Nth(1)));
+        let mut client = connect(&link).await;
+        client.write_all(TRANSFER).await.unwrap();
+        expect_reset(&mut client).await;
+        assert_eq!(lose.bite().as_deref(), Some("lost the reply to POST /transfers (Applied)"));
+        assert_eq!(upstream.lines(), ["POST /transfers"]);
+        let mut client = connect(&link).await;
+        client.write_all(TRANSFER).await.unwrap();
+        receive(&mut client, reply(2).len()).await;
+        assert_eq!(lose.heal(), "no further exchange is picked");
+    }
+}
+
+#[tokio::test]
+async fn reads_do_not_use_up_a_pick() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let lose = link.inject(LinkFault::LoseReply(Pick::Nth(2)));
+    let mut client = connect(&link).await;
+    ask(&mut client, HEALTH, 1).await;
+    ask(&mut client, TRANSFER, 2).await;
+    ask(&mut client, HEALTH, 3).await;
+    assert_eq!(lose.bite(), None);
+    client.write_all(TRANSFER).await.unwrap();
+    expect_reset(&mut client).await;
+    assert_eq!(link.counters().exchanges, 4);
+}
+
+#[tokio::test]
+async fn replies_before_the_lost_one_arrive() {
+    let upstream = Upstream::http(created).await;
+    upstream.answers.forget_permits(999);
+    let link = link(upstream.address, Protocol::Http).await;
+    let lose = link.inject(LinkFault::LoseReply(Pick::Nth(2)));
+    let mut client = connect(&link).await;
+    client.write_all(&[TRANSFER, TRANSFER].concat()).await.unwrap();
+    assert_eq!(receive(&mut client, created(1).len()).await, created(1));
+    upstream.answers.add_permits(1);
+    expect_reset(&mut client).await;
+    assert_eq!(lose.bite().as_deref(), Some("lost the reply to POST /transfers (Applied)"));
+}
+
+#[tokio::test]
+async fn a_reply_that_breaks_off_is_not_called_applied() {
+    let broken = |_| b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\nConnection: close\r\n\r\nhalf".to_vec();
+    let upstream = Upstream::http(broken).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let lose = link.inject(LinkFault::LoseReply(Pick::Every));
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    expect_reset(&mut client).await;
+    assert_eq!(lose.bite().as_deref(), Some("lost the unfinished reply to POST /transfers (Sent)"));
+}
+
+#[tokio::test]
+async fn a_request_that_is_cut_is_never_sent() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let cut = link.inject(LinkFault::CutBefore(Pick::First(2)));
+    for _ in 0..2 {
+        let mut client = connect(&link).await;
+        // The head in two halves: not even the first one may arrive.
+        client.write_all(&TRANSFER[..20]).await.unwrap();
+        expect_silence(&mut client).await;
+        client.write_all(&TRANSFER[20..]).await.unwrap();
+        expect_reset(&mut client).await;
+    }
+    assert_eq!(link.counters().request_bytes, 0);
+    assert_eq!(cut.bite().as_deref(), Some("cut POST /transfers before it was passed on (NotSent) 2 times"));
+    ask(&mut connect(&link).await, TRANSFER, 1).await;
+}
+
+#[tokio::test]
+async fn a_repeat_in_a_row_comes_after_the_first_answer() {
+    let upstream = Upstream::http(created).await;
+    upstream.answers.forget_permits(1_000);
+    let link = link(upstream.address, Protocol::Http).await;
+    let repeat = link.inject(LinkFault::Repeat { pick: Pick::Nth(1), how: Repeat::InARow });
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    until("the first delivery", || upstream.lines().len() == 1).await;
+    expect_silence(&mut client).await;
+    assert_eq!(upstream.lines().len(), 1, "the second delivery waits for the first answer");
+    upstream.answers.add_permits(2);
+    assert_eq!(receive(&mut client, created(1).len()).await, created(1));
+    until_bite(&repeat, "delivered POST /transfers again, answered 201").await;
+    let seen = upstream.seen.lock().unwrap().clone();
+    assert_eq!(seen, [std::str::from_utf8(TRANSFER).unwrap(); 2]);
+    expect_silence(&mut client).await;
+}
+
+#[tokio::test]
+async fn a_concurrent_repeat_does_not_wait_for_an_answer() {
+    let upstream = Upstream::http(created).await;
+    upstream.answers.forget_permits(1_000);
+    let link = link(upstream.address, Protocol::Http).await;
+    let repeat = link.inject(LinkFault::Repeat { pick: Pick::Every, how: Repeat::Concurrently });
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    until("both deliveries", || upstream.lines().len() == 2).await;
+    assert_eq!(repeat.bite(), None);
+    upstream.answers.add_permits(2);
+    receive(&mut client, created(1).len()).await;
+    until_bite(&repeat, "delivered POST /transfers again, answered 201").await;
+}
+
+#[tokio::test]
+async fn healing_does_not_lose_a_late_repeat() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let how = Repeat::Late(Duration::from_millis(100));
+    let repeat = link.inject(LinkFault::Repeat { pick: Pick::First(1), how });
+    let mut client = connect(&link).await;
+    let start = Instant::now();
+    ask(&mut client, TRANSFER, 1).await;
+    drop(client);
+    assert_eq!(repeat.heal(), "no further exchange is picked; 1 second delivery under way");
+    until_bite(&repeat, "delivered POST /transfers again, answered 201").await;
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    assert_eq!(upstream.lines().len(), 2);
+    assert_eq!(repeat.heal(), "no further exchange is picked");
+}
+
+#[tokio::test]
+async fn what_cannot_be_repeated_passes_once_and_is_told() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let repeat = link.inject(LinkFault::Repeat { pick: Pick::Every, how: Repeat::InARow });
+    let mut client = connect(&link).await;
+    let mut long = b"PUT /big HTTP/1.1\r\nContent-Length: 70000\r\n\r\n".to_vec();
+    long.resize(long.len() + 70_000, b'x');
+    ask(&mut client, &long, 1).await;
+    assert_eq!(repeat.bite(), None);
+    assert_eq!(repeat.heal(), "no further exchange is picked; got away: PUT /big: longer than 64 KiB, delivered once");
+
+    upstream.answers.forget_permits(1_000);
+    let repeat = link.inject(LinkFault::Repeat { pick: Pick::Every, how: Repeat::InARow });
+    client.write_all(TRANSFER).await.unwrap();
+    until("the request", || upstream.lines().len() == 2).await;
+    let _cut = link.inject(LinkFault::Cut);
+    until("the connection's end", || link.counters().open == 0).await;
+    until("the remark", || repeat.heal().contains("POST /transfers: not answered, so not delivered again")).await;
+    assert_eq!(repeat.bite(), None);
+}
+
+#[tokio::test]
+async fn an_injection_ends_when_it_is_dropped() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    drop(link.inject(LinkFault::CutBefore(Pick::Every)));
+    ask(&mut connect(&link).await, TRANSFER, 1).await;
+}
+
+#[tokio::test]
+async fn probability_picks_the_same_exchanges_again() {
+    async fn picked() -> Vec<bool> {
+        let upstream = Upstream::http(created).await;
+        let link = link(upstream.address, Protocol::Http).await;
+        let _cut = link.inject(LinkFault::CutBefore(Pick::Probability(0.5)));
+        let mut picked = Vec::new();
+        for _ in 0..24 {
+            let mut client = connect(&link).await;
+            client.write_all(TRANSFER).await.unwrap();
+            picked.push(timeout(DEADLINE, client.read(&mut [0; 64])).await.unwrap().is_err());
+        }
+        picked
+    }
+    let first = picked().await;
+    assert!(first.contains(&true) && first.contains(&false), "{first:?}");
+    assert_eq!(first, picked().await);
+}
+
+#[tokio::test]
+async fn what_is_no_http_passes_as_bytes() {
+    let link = link(Upstream::echo().await, Protocol::Http).await;
+    let mut client = connect(&link).await;
+    let hello = b"\x16\x03\x01\0\xa5hello";
+    client.write_all(hello).await.unwrap();
+    assert_eq!(receive(&mut client, hello.len()).await, hello);
+    let counters = link.counters();
+    assert_eq!(counters.degraded, 2);
+    assert_eq!(counters.degraded_because.as_deref(), Some("a request is not HTTP/1.1"));
+    assert_eq!(counters.exchanges, 0);
+}
+
+#[tokio::test]
+async fn a_huge_head_passes_as_bytes() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let mut client = connect(&link).await;
+    let request = format!("POST /transfers HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    ask(&mut client, request.as_bytes(), 1).await;
+    assert_eq!(link.counters().degraded_because.as_deref(), Some("a head is longer than 64 KiB"));
+}
+
+#[tokio::test]
+async fn a_trickle_is_still_one_exchange() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let lose = link.inject(LinkFault::LoseReply(Pick::Nth(2)));
+    let mut client = connect(&link).await;
+    client.set_nodelay(true).unwrap();
+    for byte in [TRANSFER, TRANSFER].concat() {
+        client.write_all(&[byte]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    until_bite(&lose, "lost the reply to POST /transfers (Applied)").await;
+    assert_eq!(link.counters().exchanges, 2);
+    assert_eq!(upstream.seen.lock().unwrap().concat().as_bytes(), [TRANSFER, TRANSFER].concat());
+}
+
+#[tokio::test]
+async fn an_upstream_that_refuses_is_a_reset_and_counted() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = gone.local_addr().unwrap();
+    drop(gone);
+    let link = link(address, Protocol::Http).await;
+    let mut client = connect(&link).await;
+    expect_reset(&mut client).await;
+    assert_eq!(link.counters().refused, 1);
+    until("the connection's end", || link.counters().open == 0).await;
+}
+
+#[tokio::test]
+async fn a_reset_upstream_is_a_reset_for_the_caller() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let link = link(listener.local_addr().unwrap(), Protocol::Postgres).await;
+    let mut client = connect(&link).await;
+    let (server, _) = listener.accept().await.unwrap();
+    server.set_zero_linger().unwrap();
+    drop(server);
+    expect_reset(&mut client).await;
+}
+
+#[tokio::test]
+async fn dropping_a_link_closes_everything() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let address = link.address();
+    let mut idle = connect(&link).await;
+    ask(&mut idle, TRANSFER, 1).await;
+    let partition = link.inject(LinkFault::Partition(Direction::Both));
+    let mut held = connect(&link).await;
+    held.write_all(TRANSFER).await.unwrap();
+    until("a bite", || partition.bite().is_some()).await;
+    timeout(DEADLINE, link.close()).await.expect("no task is left");
+    for client in [&mut idle, &mut held] {
+        let end = timeout(DEADLINE, client.read(&mut [0; 8])).await.expect("an end");
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    }
+    assert_eq!(TcpStream::connect(address).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
