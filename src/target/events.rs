@@ -19,9 +19,10 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::manifest::Topic;
 use super::mapping::FieldPath;
 use super::printable::printable;
-use super::{reply, template};
+use super::reply;
 use crate::history::{Record, Recorder, What};
 
 /// How long a start may wait for the topic's metadata.
@@ -42,8 +43,7 @@ const KEY_CHARS_MAX: usize = 1_000;
 /// Where a target's events are.
 #[derive(Clone, Debug)]
 pub struct EventMapping {
-    /// Topic template: begins with the run's prefix.
-    pub(super) topic: String,
+    pub(super) topic: Topic,
     pub(super) fields: Vec<FieldPath>,
 }
 
@@ -75,8 +75,7 @@ impl EventMapping {
     /// The topic's name in the run with this prefix.
     #[must_use]
     pub fn topic(&self, prefix: &str) -> String {
-        // The manifest's reader has checked the template; what cannot be filled in would be no prefix either.
-        template::fill(&self.topic, &[("prefix", prefix)]).unwrap_or_else(|_| self.topic.clone())
+        self.topic.in_run(prefix)
     }
 }
 

@@ -86,6 +86,17 @@ pub struct Topic {
     pub partitions: i32,
 }
 
+impl Topic {
+    /// What every name template begins with; the manifest's reader brings it into this form.
+    pub(super) const PREFIX: &'static str = "{{ prefix }}";
+
+    /// The topic's name in the run with this prefix.
+    #[must_use]
+    pub fn in_run(&self, prefix: &str) -> String {
+        self.name.replacen(Self::PREFIX, prefix, 1)
+    }
+}
+
 /// A failure that the target declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {

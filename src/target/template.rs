@@ -109,7 +109,7 @@ pub(super) fn variables(text: &str) -> Result<BTreeSet<String>, Misread> {
 
 /// Fills in a text all of whose variables have to be there.
 pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> Result<String, String> {
-    let context = values.iter().copied().collect::<minijinja::Value>();
+    let context = minijinja::Value::from_pairs(values.iter().copied());
     TEXTS.render_str(text, context).map_err(|error| reason(&error))
 }
 
