@@ -183,6 +183,9 @@ impl Pump {
             None => {}
             Some(Ok(message)) => {
                 let (partition, next) = (message.partition(), message.offset() + 1);
+                if self.partitions.get(&partition).is_some_and(|position| position.next >= next) {
+                    return;
+                }
                 self.recorder.record(What::Record(self.record(&message)));
                 self.partitions.insert(partition, Position { next, at_end: false });
             }
@@ -242,14 +245,15 @@ impl Pump {
 
     /// The offset that each partition's next record would have.
     ///
-    /// The last offsets may be the markers of transactions, which no consumer ever sees. So where a partition is short
-    /// of its end, what was known of its end is forgotten and asked for again, by a seek to where it is anyway.
+    /// The last offsets may be the markers of transactions, which no consumer ever sees: then only the broker's word
+    /// that nothing follows tells that the end is reached. That word may be older than the question. So a partition
+    /// that is short of its end is made to ask again, by a seek to where it is anyway, which drops what is queued.
     fn ends(&mut self) -> Result<BTreeMap<i32, i64>, KafkaError> {
         let mut ends = BTreeMap::new();
         for (partition, position) in &mut self.partitions {
             let (low, high) = self.consumer.fetch_watermarks(&self.topic, *partition, ASK_TIMEOUT)?;
             position.next = position.next.max(low);
-            if position.next < high && position.at_end {
+            if position.next < high {
                 self.consumer.seek(&self.topic, *partition, Offset::Offset(position.next), ASK_TIMEOUT)?;
                 position.at_end = false;
             }
