@@ -17,7 +17,7 @@ use crate::target::Driver;
 
 /// Everything that callers share in a run.
 #[derive(Debug)]
-pub struct Callers {
+pub(super) struct Callers {
     script: Arc<Script>,
     driver: Driver,
     recorder: Arc<Recorder>,
@@ -50,7 +50,7 @@ enum Route {
 impl Callers {
     /// Callers of a run. `fronts` are the instances that take requests.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         script: Arc<Script>,
         driver: Driver,
         recorder: Arc<Recorder>,
@@ -64,13 +64,13 @@ impl Callers {
 
     /// The driver that the callers use.
     #[must_use]
-    pub fn driver(&self) -> &Driver {
+    pub(super) fn driver(&self) -> &Driver {
         &self.driver
     }
 
     /// A view of the number of attempts sent in the load phase.
     #[must_use]
-    pub fn sent(&self) -> watch::Receiver<u32> {
+    pub(super) fn sent(&self) -> watch::Receiver<u32> {
         self.sent.subscribe()
     }
 
@@ -78,7 +78,7 @@ impl Callers {
     ///
     /// # Errors
     /// The first intent without an `Ok`, with its outcome.
-    pub async fn set_up(&self, deadline: Instant) -> Result<(), String> {
+    pub(super) async fn set_up(&self, deadline: Instant) -> Result<(), String> {
         for intent in &self.script.setup {
             let outcome = self.insist(*intent, Route::Rotate(ClientId(0)), deadline).await;
             if !matches!(outcome, Some(Outcome::Ok { .. })) {
@@ -96,7 +96,7 @@ impl Callers {
 
     /// Carries out every caller's programme; returns when all are through, at `deadline` at the latest.
     /// Says whether all got through.
-    pub async fn load(self: &Arc<Self>, deadline: Instant) -> bool {
+    pub(super) async fn load(self: &Arc<Self>, deadline: Instant) -> bool {
         let mut callers = tokio::task::JoinSet::new();
         for (index, steps) in self.script.clients.iter().enumerate() {
             let client = ClientId(u16::try_from(index).unwrap_or(u16::MAX));
@@ -111,14 +111,14 @@ impl Callers {
     }
 
     /// Sends the `n`th probe through the `n`th instance until it has a definite answer. Says whether all got an `Ok`.
-    pub async fn probe(&self, deadline: Instant) -> bool {
+    pub(super) async fn probe(&self, deadline: Instant) -> bool {
         let probes = self.script.probes.iter().enumerate();
         let outcomes = probes.map(|(turn, intent)| self.insist(*intent, Route::Fixed(turn), deadline));
         futures::future::join_all(outcomes).await.iter().all(|outcome| matches!(outcome, Some(Outcome::Ok { .. })))
     }
 
     /// Sends the intents of the audit, one after the other, each until it has a definite answer.
-    pub async fn audit(&self, deadline: Instant) {
+    pub(super) async fn audit(&self, deadline: Instant) {
         for (turn, intent) in self.script.audit.iter().enumerate() {
             self.insist(*intent, Route::Fixed(turn), deadline).await;
         }

@@ -81,7 +81,7 @@ impl Sandbox {
     ) -> Result<Self, SandboxError> {
         let target = blueprint.target;
         let prefix = format!("{}.", blueprint.name);
-        let topics: Vec<_> = target.topics.iter().map(|topic| (topic.name_in(&prefix), topic.partitions)).collect();
+        let topics: Vec<_> = target.topics.iter().map(|topic| (topic.in_run(&prefix), topic.partitions)).collect();
         let redis = stack.redis().take_database().await?;
         let (cloned, created) = tokio::join!(
             stack.postgres().create_from_template(blueprint.name, blueprint.template),

@@ -2,8 +2,12 @@
 //!
 //! **Invariant:** pure; the caller reads the file.
 
+mod check;
 mod error;
+mod locate;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use error::SuiteError;
 pub use read::read;

@@ -1,9 +1,50 @@
 //! From TOML to a [`Suite`].
 
-use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Suite, SuiteError};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::de::DeTable;
+
+use super::locate::{Place, explain};
+use super::{Case, Requirement, Suite, SuiteError, Tier, check};
+use crate::fault::FaultSpec;
+use crate::fault::spec::Span;
 use crate::profile::Workload;
+use crate::source::Source;
+
+/// A suite as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, bound = "W: DeserializeOwned")]
+pub(super) struct SuiteText<W> {
+    pub(super) profile: String,
+    pub(super) version: u32,
+    #[serde(default)]
+    pub(super) requirement: Vec<Requirement>,
+    #[serde(default)]
+    pub(super) case: Vec<CaseText<W>>,
+}
+
+/// A case as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, bound = "W: DeserializeOwned")]
+pub(super) struct CaseText<W> {
+    pub(super) id: String,
+    pub(super) title: String,
+    pub(super) tier: Tier,
+    pub(super) requirements: Vec<String>,
+    pub(super) workload: W,
+    #[serde(default)]
+    pub(super) fault: Vec<FaultSpec>,
+    pub(super) read_every: Option<Span>,
+    #[serde(default = "settle")]
+    pub(super) settle: Span,
+}
+
+fn settle() -> Span {
+    Span(Duration::from_secs(10))
+}
 
 /// Reads the suite of a profile whose workloads are `W`.
 ///
@@ -14,6 +55,28 @@ pub fn read<W: DeserializeOwned + Workload + 'static>(
     path: &str,
     text: &str,
 ) -> Result<Suite, SuiteError> {
-    let _ = (profile, text);
-    Err(SuiteError(format!("{path}: not written yet")))
+    let source = Source { path, text };
+    let wrong = |error: &toml::de::Error, root: Option<&DeTable<'_>>| SuiteError(explain(source, root, error));
+    let document = DeTable::parse(text).map_err(|error| wrong(&error, None))?;
+    let suite: SuiteText<W> = toml::from_str(text).map_err(|error| wrong(&error, Some(document.get_ref())))?;
+    check::suite(profile, &suite, &Place { source, root: document.get_ref() })?;
+    Ok(Suite {
+        profile: suite.profile,
+        version: suite.version,
+        requirements: suite.requirement,
+        cases: suite.case.into_iter().map(case).collect(),
+    })
+}
+
+fn case<W: Workload + 'static>(text: CaseText<W>) -> Case {
+    Case {
+        id: text.id,
+        title: text.title,
+        tier: text.tier,
+        requirements: text.requirements,
+        workload: Arc::new(text.workload),
+        faults: text.fault,
+        read_every: text.read_every.map(|span| span.0),
+        settle: text.settle.0,
+    }
 }

@@ -19,9 +19,10 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::manifest::Topic;
 use super::mapping::FieldPath;
 use super::printable::printable;
-use super::{reply, template};
+use super::reply;
 use crate::history::{Record, Recorder, What};
 
 /// How long a start may wait for the topic's metadata.
@@ -42,8 +43,7 @@ const KEY_CHARS_MAX: usize = 1_000;
 /// Where a target's events are.
 #[derive(Clone, Debug)]
 pub struct EventMapping {
-    /// Topic template: begins with the run's prefix.
-    pub(super) topic: String,
+    pub(super) topic: Topic,
     pub(super) fields: Vec<FieldPath>,
 }
 
@@ -75,7 +75,7 @@ impl EventMapping {
     /// The topic's name in the run with this prefix.
     #[must_use]
     pub fn topic(&self, prefix: &str) -> String {
-        template::fill_prefix(&self.topic, prefix)
+        self.topic.in_run(prefix)
     }
 }
 
@@ -183,6 +183,9 @@ impl Pump {
             None => {}
             Some(Ok(message)) => {
                 let (partition, next) = (message.partition(), message.offset() + 1);
+                if self.partitions.get(&partition).is_some_and(|position| position.next >= next) {
+                    return;
+                }
                 self.recorder.record(What::Record(self.record(&message)));
                 self.partitions.insert(partition, Position { next, at_end: false });
             }
@@ -242,14 +245,15 @@ impl Pump {
 
     /// The offset that each partition's next record would have.
     ///
-    /// The last offsets may be the markers of transactions, which no consumer ever sees. So where a partition is short
-    /// of its end, what was known of its end is forgotten and asked for again, by a seek to where it is anyway.
+    /// The last offsets may be the markers of transactions, which no consumer ever sees: then only the broker's word
+    /// that nothing follows tells that the end is reached. That word may be older than the question. So a partition
+    /// that is short of its end is made to ask again, by a seek to where it is anyway, which drops what is queued.
     fn ends(&mut self) -> Result<BTreeMap<i32, i64>, KafkaError> {
         let mut ends = BTreeMap::new();
         for (partition, position) in &mut self.partitions {
             let (low, high) = self.consumer.fetch_watermarks(&self.topic, *partition, ASK_TIMEOUT)?;
             position.next = position.next.max(low);
-            if position.next < high && position.at_end {
+            if position.next < high {
                 self.consumer.seek(&self.topic, *partition, Offset::Offset(position.next), ASK_TIMEOUT)?;
                 position.at_end = false;
             }

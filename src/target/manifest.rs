@@ -87,10 +87,13 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// Its name in the run with this prefix.
+    /// What every name template begins with; the manifest's reader brings it into this form.
+    pub(super) const PREFIX: &'static str = "{{ prefix }}";
+
+    /// The topic's name in the run with this prefix.
     #[must_use]
-    pub fn name_in(&self, prefix: &str) -> String {
-        super::template::fill_prefix(&self.name, prefix)
+    pub fn in_run(&self, prefix: &str) -> String {
+        self.name.replacen(Self::PREFIX, prefix, 1)
     }
 }
 

@@ -4,8 +4,6 @@
 
 mod driver;
 mod events;
-#[cfg(test)]
-mod example;
 mod exchange;
 mod manifest;
 mod mapping;
@@ -19,6 +17,8 @@ mod request;
 mod sql;
 mod table;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use driver::{Driver, DriverError};
 pub use events::{EventError, EventMapping, EventReader};

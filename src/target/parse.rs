@@ -235,7 +235,7 @@ fn topic(item: &Item<'_>) -> Result<String> {
     let name = item.string()?;
     let rest = name.strip_prefix("{{").map(str::trim_start).and_then(|rest| rest.strip_prefix("prefix"));
     match rest.map(str::trim_start).and_then(|rest| rest.strip_prefix("}}")) {
-        Some(plain) if !plain.is_empty() && !plain.contains("{{") => Ok(format!("{{{{ prefix }}}}{plain}")),
+        Some(plain) if !plain.is_empty() && !plain.contains("{{") => Ok(format!("{}{plain}", Topic::PREFIX)),
         _ => Err(item.wrong(
             "the topic does not begin with the run's prefix",
             Some("begin it with `{{ prefix }}`, and give the service the same prefix in its `env`"),
@@ -253,9 +253,9 @@ fn events(
     let help = "name the topic of its events, as in `topic = \"{{ prefix }}payments\"`";
     let item = table.require("topic", help)?;
     let name = topic(&item)?;
-    if !topics.iter().any(|topic| topic.name == name) {
+    let Some(topic) = topics.iter().find(|topic| topic.name == name) else {
         return Err(item.wrong("this topic is not created by anybody", Some("add it to `topics` of `[kafka]`")));
-    }
+    };
     let mut known = vec!["topic"];
     known.extend(spoken.iter().flat_map(|profile| profile.event_fields()).map(|field| field.name));
     table.only(&known)?;
@@ -268,7 +268,7 @@ fn events(
                 mapping::change_path(&mut fields, field.name, &item)?;
             }
         }
-        events.insert(profile.name(), EventMapping { topic: name.clone(), fields });
+        events.insert(profile.name(), EventMapping { topic: topic.clone(), fields });
     }
     Ok(events)
 }

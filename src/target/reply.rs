@@ -71,7 +71,8 @@ pub(super) fn read(fields: &[FieldPath], body: &[u8]) -> Result<Map<String, Valu
                 found.insert(field.name.to_owned(), value.clone());
             }
             None if field.required => {
-                return Err(format!("no `{}` at `{}` in: {}", field.name, field.path, excerpt(body)));
+                let body = if body.is_empty() { " an empty body".into() } else { format!(": {}", excerpt(body)) };
+                return Err(format!("no `{}` at `{}` in{body}", field.name, field.path));
             }
             None => {}
         }
@@ -88,7 +89,7 @@ fn find<'a>(field: &FieldPath, json: &'a Value) -> Result<Option<&'a Value>, Str
     }
 }
 
-/// Nesting deeper than serde_json's limit of 128 is an error, as are duplicate-free but invalid texts.
+/// Nesting deeper than serde_json's limit of 128 is an error like any other.
 fn parse(body: &[u8]) -> Result<Value, String> {
     let wrong = |why: &dyn std::fmt::Display| format!("not JSON ({why}): {}", excerpt(body));
     let text = std::str::from_utf8(body).map_err(|_| wrong(&"not UTF-8"))?;

@@ -25,7 +25,11 @@ pub(super) async fn read(database: &str, query: &str, timeout: Duration) -> Resu
 }
 
 async fn rows(database: &str, query: &str, timeout: Duration) -> Result<Vec<Value>, String> {
-    let failed = |error: sqlx::Error| printable(&error.to_string(), 400);
+    // sqlx adds the line of Postgres' own source to a database's message, which helps nobody here.
+    let failed = |error: sqlx::Error| match error.as_database_error() {
+        Some(said) => printable(said.message(), 400),
+        None => printable(&error.to_string(), 400),
+    };
     let options: PgConnectOptions = database.parse().map_err(failed)?;
     // The query is the target's own text: it may read, for as long as somebody waits for it.
     let milliseconds = timeout.as_millis().clamp(1, 3_600_000).to_string();

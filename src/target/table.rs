@@ -154,6 +154,10 @@ impl<'a> Item<'a> {
     }
 
     fn expected(&self, what: &str) -> ManifestError {
-        self.wrong(&format!("expected {what}, found a value of type {}", self.value.type_str()), None)
+        let found = match self.value {
+            DeValue::Integer(number) => format!("`{}`", number.as_str()),
+            other => format!("a value of type {}", other.type_str()),
+        };
+        self.wrong(&format!("expected {what}, found {found}"), None)
     }
 }

@@ -109,7 +109,7 @@ pub(super) fn variables(text: &str) -> Result<BTreeSet<String>, Misread> {
 
 /// Fills in a text all of whose variables have to be there.
 pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> Result<String, String> {
-    let context = values.iter().copied().collect::<minijinja::Value>();
+    let context = minijinja::Value::from_pairs(values.iter().copied());
     TEXTS.render_str(text, context).map_err(|error| reason(&error))
 }
 
@@ -136,12 +136,6 @@ fn misread(error: &minijinja::Error) -> Misread {
 /// Without the template's name and line: the place is said by whoever asked.
 fn reason(error: &minijinja::Error) -> String {
     error.detail().map_or_else(|| error.kind().to_string(), str::to_owned)
-}
-
-/// Fills in a topic's name.
-pub(super) fn fill_prefix(text: &str, prefix: &str) -> String {
-    // The manifest's reader has checked the template; what cannot be filled in would be no prefix either.
-    fill(text, &[("prefix", prefix)]).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! A profile and a manifest for the tests of this folder: the ledger's contract, cut down.
+//! A profile and a manifest for these tests: the ledger's contract, cut down.
 
 use std::path::PathBuf;
 
-use super::{ManifestError, Target, parse};
 use crate::history::History;
 use crate::judgement::Finding;
 use crate::profile::{Field, JudgedCase, Operation, Pending, Profile};
 use crate::suite::{Suite, SuiteError};
+use crate::target::{ManifestError, Target, parse};
 
 pub(super) struct Example;
 
