@@ -35,7 +35,8 @@ pub struct PlaceError {
 impl Place {
     /// Removes what dead harnesses left, and makes a new directory called `fireassay-<pid>-<random>`.
     pub(super) fn make(config: &StackConfig) -> Result<Self, PlaceError> {
-        let root = root(config);
+        // Servers run in folders of their own, where a relative path would mean something else.
+        let root = std::path::absolute(root(config)).unwrap_or_else(|_| root(config));
         sweep(&root);
         let failed = |why| PlaceError { root: root.clone(), why };
         let path = root.join(format!("{PREFIX}{}-{:08x}", std::process::id(), rand::random::<u32>()));

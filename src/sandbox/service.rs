@@ -195,3 +195,41 @@ pub(super) fn write(server: &'static str, path: &Path, text: &str) -> Result<(),
 pub(super) fn make_folder(server: &'static str, path: &Path) -> Result<(), StartError> {
     std::fs::create_dir_all(path).map_err(|why| StartError::Files { server, path: path.to_owned(), why })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::net::TcpListener;
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    fn ended() -> StartError {
+        StartError::Ended { server: "test", status: ExitStatus::from_raw(256), log: "address in use".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn a_stranger_on_the_chosen_port_means_another_port() {
+        let stranger = Cell::new(None);
+        let start = |[port]: [Port; 1]| {
+            let first = stranger.take().is_none();
+            if first {
+                stranger.set(TcpListener::bind(port.address()).ok());
+            }
+            async move { if first { Err(ended()) } else { Ok(port.number()) } }
+        };
+        assert!(on_free_ports(&(19_420..=19_423), start).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn any_other_end_is_an_error_at_once() {
+        let tries = Cell::new(0);
+        let start = |[_port]: [Port; 1]| {
+            tries.set(tries.get() + 1);
+            async { Err::<(), _>(ended()) }
+        };
+        let error = on_free_ports(&(19_424..=19_425), start).await.unwrap_err();
+        assert!(error.to_string().contains("address in use"), "{error}");
+        assert_eq!(tries.get(), 1);
+    }
+}
