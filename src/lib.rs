@@ -3,6 +3,7 @@
 pub mod fault;
 pub mod history;
 pub mod judgement;
+pub mod oracle;
 pub mod profile;
 pub mod runner;
 pub mod suite;

@@ -22,6 +22,10 @@ pub struct Script {
     /// Sent after the load has ended and all faults have been healed, each through *every* instance in turn
     /// (one intent for each instance), until each has a definite answer: shows that the target works again.
     pub probes: Vec<IntentId>,
+    /// Sent in the audit, one after the other, the `n`th through instance `n` modulo their number: what the target
+    /// itself says about the end, to be compared with the readings.
+    #[serde(default)]
+    pub audit: Vec<IntentId>,
 }
 
 /// Something a caller wants done once.
