@@ -4,6 +4,7 @@ pub mod fault;
 pub mod history;
 pub mod judgement;
 pub mod link;
+pub mod oracle;
 pub mod profile;
 pub mod runner;
 pub mod sandbox;

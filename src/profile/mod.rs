@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** nothing in here does I/O or reads a clock. A profile turns a seed into a script, and a history into findings.
 
+pub mod ledger;
 pub mod script;
 
 use std::fmt;
@@ -106,7 +107,7 @@ pub struct Field {
 /// Every profile there is.
 #[must_use]
 pub fn all() -> &'static [&'static dyn Profile] {
-    &[]
+    &[&ledger::Ledger]
 }
 
 /// The profile with this name.

@@ -22,7 +22,8 @@ pub struct Script {
     /// Sent after the load has ended and all faults have been healed, the `n`th through the `n`th instance, again and
     /// again until each has a definite answer: shows that the target works again.
     pub probes: Vec<IntentId>,
-    /// Sent in the audit, once everything is at rest; the `n`th goes to the `n`th instance, round and round.
+    /// Sent in the audit, one after the other, the `n`th through instance `n` modulo their number: what the target
+    /// itself says about the end, to be compared with the readings.
     #[serde(default)]
     pub audit: Vec<IntentId>,
 }

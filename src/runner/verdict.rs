@@ -66,7 +66,7 @@ fn fault_report(case: &CaseFile, history: &History, index: usize) -> FaultReport
 
 /// Completes a run's figures with the counts that its history holds.
 #[must_use]
-pub fn count(history: &History, mut figures: Figures) -> Figures {
+pub(super) fn count(history: &History, mut figures: Figures) -> Figures {
     let mut intents = BTreeSet::new();
     for event in &history.events {
         match &event.what {

@@ -1,0 +1,92 @@
+//! Requests that have to be refused, between good ones.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::callers::Callers;
+use super::composer::{Composer, name};
+use super::programme::Programme;
+use super::transfers::two;
+use crate::history::{IntentId, RawBody};
+use crate::profile::Script;
+use crate::profile::ledger::facts::ACCOUNTS;
+
+/// See [`super::LedgerWorkload::BadInput`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BadInput {
+    /// Who calls.
+    pub callers: Callers,
+    /// How many good transfers there are.
+    pub good: u32,
+    /// How many good transfers have amounts that do not fit into 32 bits, or not into the 53 of a float.
+    pub large: u32,
+    /// How many times every flaw is sent.
+    pub times: u32,
+}
+
+impl Default for BadInput {
+    fn default() -> Self {
+        Self { callers: Callers::default(), good: 150, large: 24, times: 4 }
+    }
+}
+
+impl BadInput {
+    pub(super) fn script(&self, seed: u64, instances: usize) -> Script {
+        let mut composer = Composer::new(seed);
+        let euro = composer.treasury("EUR");
+        let accounts: Vec<_> = (0..5).map(|_| composer.funded(euro, 1 << 60)).collect();
+        let dollar = composer.treasury("USD");
+        let foreign = composer.funded(dollar, 1 << 40);
+        let mut programme = Programme::new(&self.callers);
+        for _ in 0..self.good {
+            let (from, to) = two(&mut composer, &accounts);
+            let intent = composer.transfer(from, to, 100..=9_999);
+            let client = programme.turn();
+            programme.send(client, intent);
+        }
+        for number in 0..i64::from(self.large) {
+            let (from, to) = two(&mut composer, &accounts);
+            // Odd, so that rounding to 53 bits shows.
+            let amount = if number % 2 == 0 { (1 << 33) + 5 + number } else { (1 << 53) + 2 * number - 1 };
+            let intent = composer.exactly(from, to, amount);
+            programme.strew(&mut composer.random, intent);
+        }
+        for _ in 0..self.times {
+            let pair = two(&mut composer, &accounts);
+            for intent in flawed(&mut composer, pair, name(foreign)) {
+                programme.strew(&mut composer.random, intent);
+            }
+        }
+        composer.finish(programme, &self.callers, instances)
+    }
+}
+
+/// One request of each kind that has to be refused.
+fn flawed(
+    composer: &mut Composer,
+    pair: (super::composer::AccountNumber, super::composer::AccountNumber),
+    foreign: String,
+) -> Vec<IntentId> {
+    let to_overflow = json!(u64::MAX);
+    let mut flawed = Vec::new();
+    let amounts = [json!(0), json!(-250), json!(i64::MIN), to_overflow, json!(1e19), json!(12.5), json!("250")];
+    for amount in amounts {
+        flawed.push(composer.spoiled(pair, None, |fields| _ = fields.insert("amount".into(), amount)));
+    }
+    let same = name(pair.0);
+    let unknown = ACCOUNTS.name(9_999);
+    let changes =
+        [("to", same), ("to", unknown.clone()), ("from", unknown), ("to", foreign), ("currency", "USD".into())];
+    for (field, value) in changes {
+        flawed.push(composer.spoiled(pair, None, |fields| _ = fields.insert(field.into(), value.into())));
+    }
+    for field in ["key", "amount", "from"] {
+        flawed.push(composer.spoiled(pair, None, |fields| _ = fields.remove(field)));
+    }
+    for body in ["", "{", "[]", "null", "no json at all", r#"{"from":"a-0001","to":"#] {
+        flawed.push(composer.spoiled(pair, Some(RawBody::Text(body.into())), |_| {}));
+    }
+    flawed.push(composer.spoiled(pair, Some(RawBody::Padded { bytes: 1 << 20 }), |_| {}));
+    flawed
+}
