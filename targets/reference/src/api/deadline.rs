@@ -1,0 +1,38 @@
+//! Every request ends in limited time, and ends even if its caller has hung up.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::errors::ApiError;
+use crate::defects::Defect;
+
+/// What a request may take.
+const REQUEST_LIMIT: Duration = Duration::from_secs(3);
+
+/// Runs the request as a task of its own. Were it part of the connection's task, a caller that hangs up would cancel it at
+/// whatever it awaits, and cost a database connection each time.
+///
+/// A request that is out of time is dropped, which closes its database connection: perhaps it had just sent COMMIT, so
+/// the answer says that the outcome is open.
+pub(super) async fn keep(State(app): State<App>, request: Request, next: Next) -> Response {
+    let work = next.run(request);
+    let work = async move {
+        if app.defects.has(Defect::NoTimeouts) {
+            return Ok(work.await);
+        }
+        tokio::time::timeout(REQUEST_LIMIT, work).await
+    };
+    match tokio::spawn(work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timeout").into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a request failed");
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal").into_response()
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The mistakes that can be switched on. `defects.toml` tells the story of each.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Declares the defects once, so that no name can be forgotten in a second list.
+macro_rules! defects {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// A mistake, found at the `if` that names it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Defect { $($(#[$doc])* $variant,)* }
+
+        impl Defect {
+            /// Every one.
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// As it is written in `REFERENCE_DEFECTS`.
+            pub(crate) const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+defects! {
+    /// Keys are remembered in a map of this process.
+    DedupeInMemory = "dedupe-in-memory",
+    /// Keys are remembered in Redis alone.
+    DedupeInRedis = "dedupe-in-redis",
+    /// The key is looked up first and written last.
+    CheckThenInsert = "check-then-insert",
+    /// The answer is stored after the commit.
+    AnswerOutsideTransaction = "answer-outside-transaction",
+    /// The key is committed, with its answer, before the work.
+    KeyBeforeTransfer = "key-before-transfer",
+    /// Keys are unique per debited account only.
+    KeyPerAccount = "key-per-account",
+    /// A key that comes with another request gets the first one's answer.
+    MismatchAccepted = "mismatch-accepted",
+    /// A decline leaves nothing behind.
+    DeclineNotStored = "decline-not-stored",
+    /// After a lost connection the work is done again without the key.
+    BlindRetry = "blind-retry",
+    /// The caller hears before the database does.
+    AcknowledgeBeforeCommit = "acknowledge-before-commit",
+    /// The event is published inside the transaction, without an outbox.
+    PublishBeforeCommit = "publish-before-commit",
+    /// The event is published after the commit, without an outbox.
+    PublishAfterCommit = "publish-after-commit",
+    /// Debit and credit are two transactions.
+    SplitTransfer = "split-transfer",
+    /// A balance is read, added to and written back without a lock.
+    UnlockedBalance = "unlocked-balance",
+    /// The limit is checked without a lock.
+    UnlockedOverdraft = "unlocked-overdraft",
+    /// Accounts are locked in the order of the request.
+    LockOrder = "lock-order",
+    /// Entries are numbered when the transaction starts.
+    OrderByStart = "order-by-start",
+    /// The balance follows in a second transaction.
+    ProjectionLater = "projection-later",
+    /// Nobody asks whether a transfer has been reversed.
+    ReversalUnguarded = "reversal-unguarded",
+    /// A reversal rewrites the entries of the original.
+    ReversalEdits = "reversal-edits",
+    /// What was read of an account is cached under its id alone.
+    StaleCache = "stale-cache",
+    /// Amounts go through a floating-point number.
+    FloatAmount = "float-amount",
+    /// Amounts go through 32 bits.
+    Overflow32 = "overflow-32",
+    /// Amounts below one are taken.
+    NegativeAccepted = "negative-accepted",
+    /// Nobody compares the currencies.
+    CurrencyIgnored = "currency-ignored",
+    /// An error of the database is logged, and the caller hears success.
+    SwallowedError = "swallowed-error",
+    /// An error of the database is answered as the caller's fault.
+    DoubtAsDecline = "doubt-as-decline",
+    /// Nothing that waits for the database has a limit.
+    NoTimeouts = "no-timeouts",
+    /// SIGTERM ends the process at once.
+    AbruptStop = "abrupt-stop",
+    /// An event is marked as sent when it has been handed to the client library.
+    MarkBeforeAcknowledge = "mark-before-acknowledge",
+    /// Every attempt to publish makes up a new event id.
+    NewEventId = "new-event-id",
+    /// Events are spread over the partitions.
+    RandomPartition = "random-partition",
+    /// The relay stops for good at the first error of the broker.
+    RelayGivesUp = "relay-gives-up",
+    /// An event that could not be published is skipped.
+    RelaySkips = "relay-skips",
+}
+
+/// The defects of this process: none, unless told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Defects(Vec<Defect>);
+
+impl Defects {
+    /// Whether this mistake is to be made.
+    pub(crate) fn has(&self, defect: Defect) -> bool {
+        self.0.contains(&defect)
+    }
+}
+
+impl fmt::Display for Defects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().map(|defect| defect.name()).collect::<Vec<_>>().join(","))
+    }
+}
+
+/// A name that no defect has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no defect is called {name:?}; there are: {}", known())]
+pub(crate) struct UnknownDefect {
+    name: String,
+}
+
+fn known() -> String {
+    Defect::ALL.iter().map(|defect| defect.name()).collect::<Vec<_>>().join(", ")
+}
+
+impl FromStr for Defects {
+    type Err = UnknownDefect;
+
+    fn from_str(names: &str) -> Result<Self, UnknownDefect> {
+        names
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(|name| {
+                let found = Defect::ALL.iter().find(|defect| defect.name() == name);
+                found.copied().ok_or_else(|| UnknownDefect { name: name.to_owned() })
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read() {
+        let defects: Defects = "stale-cache, lock-order,".parse().expect("both exist");
+        assert!(defects.has(Defect::StaleCache) && defects.has(Defect::LockOrder));
+        assert!(!defects.has(Defect::BlindRetry));
+    }
+
+    #[test]
+    fn none_is_the_default() {
+        assert_eq!("".parse(), Ok(Defects::default()));
+    }
+
+    #[test]
+    fn an_unknown_name_lists_what_there_is() {
+        let error = "stale-cash".parse::<Defects>().expect_err("no such defect").to_string();
+        assert!(error.contains("\"stale-cash\"") && error.contains("stale-cache"), "{error}");
+    }
+
+    #[test]
+    fn every_defect_is_documented() {
+        let toml = include_str!("../defects.toml");
+        for defect in Defect::ALL {
+            assert!(toml.contains(&format!("name = \"{}\"\n", defect.name())), "{} is missing", defect.name());
+        }
+        assert_eq!(toml.matches("[[defect]]").count(), Defect::ALL.len());
+    }
+}

@@ -1,0 +1,44 @@
+//! A Kafka producer for events whose order matters.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaResult;
+use rdkafka::producer::FutureProducer;
+
+/// How long the broker may take to acknowledge before the producer is given up.
+pub(crate) const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(3);
+
+/// A new producer. It never drops a message from the middle of the queue: it is idempotent, so its own retries keep the
+/// order and leave no duplicates, and it has no time limit per message (`message.timeout.ms` 0), because a limit that
+/// strikes one message and spares its successor makes a gap. Whoever waits has the limit, and gives up the whole producer.
+///
+/// # Errors
+/// When the configuration is refused.
+pub(crate) fn producer(brokers: &str, name: &str) -> KafkaResult<FutureProducer> {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("client.id", name)
+        .set("enable.idempotence", "true")
+        .set("enable.gapless.guarantee", "true")
+        .set("message.timeout.ms", "0")
+        .set("linger.ms", "1")
+        // Short, so that a broker that comes back is found at once.
+        .set("socket.timeout.ms", "1500")
+        .set("socket.connection.setup.timeout.ms", "1500")
+        .set("socket.keepalive.enable", "true")
+        .set("socket.nagle.disable", "true")
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "200")
+        .set("retry.backoff.ms", "50")
+        .set("retry.backoff.max.ms", "200")
+        .set("topic.metadata.refresh.fast.interval.ms", "100")
+        .set("log.connection.close", "false")
+        .create()
+}
+
+/// Ends a producer without waiting for it: what it still holds is purged, and its threads are joined elsewhere, because
+/// that may take half a second.
+pub(crate) fn discard(producer: FutureProducer) {
+    tokio::task::spawn_blocking(move || drop(producer));
+}

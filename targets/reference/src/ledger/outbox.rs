@@ -1,0 +1,27 @@
+//! The outbox: an event is written with the change it tells of, and published from there.
+
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::LedgerError;
+
+/// An event.
+pub(crate) struct Event {
+    /// Stays the same however often it is delivered, so that a reader can drop repeats.
+    pub(crate) id: String,
+    /// The debited account, which is the record's key: one account's events share a partition and its order.
+    pub(crate) account: String,
+    /// What readers get.
+    pub(crate) payload: Value,
+}
+
+/// Adds an event.
+pub(super) async fn append(connection: &mut PgConnection, event: &Event) -> Result<(), LedgerError> {
+    sqlx::query("insert into outbox (event_id, account, payload) values ($1, $2, $3)")
+        .bind(&event.id)
+        .bind(&event.account)
+        .bind(&event.payload)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
