@@ -3,6 +3,7 @@
 //! A suite holds [`spec::FaultSpec`]s with ranges and roles; [`resolve`] draws from the seed and
 //! yields a [`plan::Plan`] in which nothing is left open. The nemesis (in the runner) carries it out.
 
+mod phrase;
 pub mod plan;
 mod resolve;
 pub mod spec;
