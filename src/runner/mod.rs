@@ -2,9 +2,13 @@
 //!
 //! The runner emits [`Progress`]; whoever shows it or writes it down is a consumer, so that no report can change a run.
 
+mod conclude;
 mod report;
+mod session;
 
+pub use conclude::{Conclusion, conclude};
 pub use report::{CASE_FORMAT, CaseFile, CaseReport, FaultReport, Figures, Judged, Progress, RunReport, Sink, Step};
+pub use session::{Session, SessionOptions};
 
 use std::path::PathBuf;
 use std::sync::Arc;

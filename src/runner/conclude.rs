@@ -1,0 +1,106 @@
+//! From a history to what it comes to. The runner and `fireassay check` both end here, so that they cannot disagree.
+
+use std::collections::HashSet;
+
+use super::{CaseFile, FaultReport, Figures, Judged};
+use crate::history::{End, FaultChange, History, IntentId, Outcome, StepId, What};
+use crate::judgement::{Finding, Verdict};
+use crate::profile::{JudgedCase, Profile};
+
+/// What a history comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conclusion {
+    /// The case as a whole.
+    pub verdict: Verdict,
+    /// One for each requirement of the case.
+    pub findings: Vec<Judged>,
+    /// One for each step of the plan.
+    pub faults: Vec<FaultReport>,
+    /// The counts; the times are left at zero.
+    pub figures: Figures,
+}
+
+/// Judges a history by the requirements of its case. Pure: the same history gives the same conclusion.
+#[must_use]
+pub fn conclude(profile: &dyn Profile, case: &CaseFile, history: &History) -> Conclusion {
+    let requirements: Vec<String> = case.requirements.iter().map(|requirement| requirement.id.clone()).collect();
+    let judged = JudgedCase { requirements: &requirements, script: &case.script, plan: &case.plan };
+    let findings = weigh(case, profile.judge(history, &judged));
+    let faults = faults(case, history);
+    let verdict = verdict(&findings, &faults, history.end());
+    Conclusion { verdict, findings, faults, figures: figures(history) }
+}
+
+/// What each finding counts for, after the target's declared failures.
+fn weigh(case: &CaseFile, findings: Vec<Finding>) -> Vec<Judged> {
+    case.requirements
+        .iter()
+        .zip(findings)
+        .map(|(requirement, finding)| {
+            let declared = case.expected.iter().find(|(id, _)| *id == requirement.id);
+            let expected = declared.map(|(_, reason)| reason.clone());
+            let verdict = match finding.verdict() {
+                Verdict::Violation if expected.is_some() => Verdict::Expected,
+                other => other,
+            };
+            Judged { requirement: requirement.clone(), finding, verdict, expected }
+        })
+        .collect()
+}
+
+/// What became of each step of the plan. A step that the history says nothing about was never reached.
+fn faults(case: &CaseFile, history: &History) -> Vec<FaultReport> {
+    let mut reports: Vec<FaultReport> = (0u16..)
+        .zip(&case.plan.steps)
+        .map(|(step, planned)| FaultReport {
+            step: StepId(step),
+            fault: planned.to_string(),
+            bit: None,
+            missed: Some("the run ended before it was due".into()),
+        })
+        .collect();
+    for event in &history.events {
+        let What::Fault { step, change } = &event.what else { continue };
+        let Some(report) = reports.get_mut(usize::from(step.0)) else { continue };
+        match change {
+            FaultChange::Injected(what) => {
+                report.fault.clone_from(what);
+                report.missed = Some("no sign that it made a difference".into());
+            }
+            FaultChange::Bit(evidence) => (report.bit, report.missed) = (Some(evidence.clone()), None),
+            FaultChange::Missed(why) if report.bit.is_none() => report.missed = Some(why.clone()),
+            FaultChange::Missed(_) | FaultChange::Healed(_) => {}
+        }
+    }
+    reports
+}
+
+/// A violation stands whatever else happened; a pass needs a run that ended in order with every fault having bitten.
+fn verdict(findings: &[Judged], faults: &[FaultReport], end: Option<&End>) -> Verdict {
+    let worst = findings.iter().map(|judged| judged.verdict).max().unwrap_or(Verdict::Inconclusive);
+    let whole = end == Some(&End::Completed) && faults.iter().all(|fault| fault.bit.is_some());
+    if whole { worst } else { worst.max(Verdict::Inconclusive) }
+}
+
+fn figures(history: &History) -> Figures {
+    let mut figures = Figures::default();
+    let mut intents: HashSet<IntentId> = HashSet::new();
+    for event in &history.events {
+        match &event.what {
+            What::Invoke { intent, .. } => {
+                figures.attempts += 1;
+                intents.insert(*intent);
+            }
+            What::Return { outcome, .. } => match outcome {
+                Outcome::Ok { .. } => figures.ok += 1,
+                Outcome::Refused { .. } => figures.refused += 1,
+                Outcome::Unknown(_) => figures.unknown += 1,
+            },
+            What::Rows { .. } => figures.readings += 1,
+            What::Record(_) => figures.records += 1,
+            _ => {}
+        }
+    }
+    figures.intents = intents.len() as u64;
+    figures
+}
