@@ -63,3 +63,22 @@ pub fn document(run: &RunReport, told: &[Told], exit_code: u8) -> Result<String,
     };
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::report;
+    use crate::report::tell;
+
+    #[test]
+    fn a_document_says_its_version_and_holds_the_whole_result() {
+        let cases = vec![report("retries", 7, &["ledger.once"])];
+        let told = [tell(&cases[0], None, "reference")];
+        let text = document(&RunReport { cases, ..RunReport::default() }, &told, 1).expect("JSON");
+        let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((&read["fireassay_report"], &read["exit_code"]), (&1.into(), &1.into()));
+        assert_eq!(read["runs"][0]["standing"], "violation");
+        let result: CaseReport = serde_json::from_value(read["runs"][0]["result"].clone()).expect("a result");
+        assert_eq!(result, told[0].report);
+    }
+}

@@ -104,3 +104,85 @@ fn in_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     }
     once
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::report::samples::{case_file, history, report};
+    use crate::report::stored::StoredRun;
+    use crate::report::tell;
+    use crate::runner::CaseReport;
+
+    fn xml(reports: &[CaseReport]) -> String {
+        let stored = StoredRun { case: case_file(), history: history() };
+        let told: Vec<_> = reports.iter().map(|report| tell(report, Some(&stored), "reference")).collect();
+        let mut xml = Vec::new();
+        write(&told, &mut xml).expect("a report");
+        String::from_utf8(xml).expect("text").replace("><", ">\n<")
+    }
+
+    #[test]
+    fn the_worst_seed_stands_for_a_case_whose_name_is_stable() {
+        let xml = xml(&[report("retries", 1, &[]), report("retries", 7, &["ledger.once"]), report("retries", 8, &[])]);
+        expect![[r#"
+            <?xml version="1.0" encoding="utf-8"?>
+            <testsuites>
+            <testsuite id="0" name="ledger" package="testsuite/ledger" tests="1" errors="0" failures="1" hostname="localhost" timestamp="2023-11-14T22:13:20Z" time="12.75">
+            <testcase name="retries" time="12.75" classname="ledger">
+            <failure type="ledger.once" message="1 of 3 seeds: ledger.once: double: k-0 was applied twice: t-1 and t-2 each took 250 EUR from a-3">
+            <![CDATA[Transfers are sent again
+            seed 7
+            ledger.once: double: k-0 was applied twice: t-1 and t-2 each took 250 EUR from a-3
+
+            ledger.once: A transfer is applied at most once per idempotency key.
+            why:      A debit that is applied twice takes money from somebody.
+            expected: one transfer for the key k-0
+            found:    k-0 was applied twice: t-1 and t-2 each took 250 EUR from a-3
+                800.0 ms  client 3 → api-2   transfer k-0 a-3→a-1 250 EUR   (1st attempt)
+                812.4 ms  ✂ kill api-2 (fault 1)
+                813.0 ms  client 3 ← api-2   k-0: no answer: connection reset
+                813.1 ms  ✂ fault 1 bit: it ended by SIGKILL with 1 request open
+                830.0 ms  client 3 → api-1   transfer k-0 a-3→a-1 250 EUR   (2nd attempt)
+                842.0 ms  client 3 ← api-1   k-0: 201 transfer t-2
+               2000.0 ms  journal #1 a-3 −250 EUR transfer t-1
+               2000.0 ms  journal #3 a-3 −250 EUR transfer t-2
+            and 2 more findings of this requirement, in result.json
+            everything that happened: target/fireassay/runs/retries-7/history.jsonl
+            judge it again: fireassay check target/fireassay/runs/retries-7
+            run it again:   fireassay run --target reference --case retries --seed 7 --env REFERENCE_DEFECTS=check-then-insert]]>
+            </failure>
+            <system-out>
+            <![CDATA[[[ATTACHMENT|target/fireassay/runs/retries-7/history.jsonl]]]]>
+            </system-out>
+            </testcase>
+            </testsuite>
+            </testsuites>"#]].assert_eq(&xml);
+    }
+
+    #[test]
+    fn each_standing_has_its_element() {
+        let with = |case: &str, verdict| CaseReport { verdict, ..report(case, 1, &[]) };
+        let failed = CaseReport { error: Some("no java".into()), ..with("c", Verdict::Inconclusive) };
+        let xml =
+            xml(&[with("a", Verdict::Pass), with("b", Verdict::Inconclusive), failed, with("d", Verdict::Expected)]);
+        for element in [
+            "errors=\"2\" failures=\"0\"",
+            "<error type=\"inconclusive\"",
+            "<error type=\"environment\" message=\"no java\"",
+            "<skipped type=\"expected\"",
+        ] {
+            assert!(xml.contains(element), "{element} is missing in\n{xml}");
+        }
+    }
+
+    #[test]
+    fn nothing_a_target_says_can_break_the_document() {
+        let mut hostile = report("retries", 1, &["ledger.once"]);
+        hostile.findings[0].finding.anomalies[0].found = "]]></failure>\u{0}\u{ffff}\u{1b}\" & <x>".into();
+        let xml = xml(&[hostile]);
+        assert!(!xml.contains(|c: char| c.is_control() && c != '\n'), "{xml}");
+        assert_eq!(xml.matches("]]>").count(), xml.matches("<![CDATA[").count(), "{xml}");
+    }
+}

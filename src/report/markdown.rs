@@ -62,3 +62,31 @@ fn fenced(text: &str) -> String {
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}text\n{text}\n{fence}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::report;
+    use crate::report::tell;
+
+    #[test]
+    fn a_page_names_each_run_and_tells_each_finding() {
+        let cases = vec![report("retries", 1, &["ledger.once"]), report("broker-down", 1, &[])];
+        let told: Vec<_> = cases.iter().map(|report| tell(report, None, "reference")).collect();
+        let page = page(&RunReport { cases, ..RunReport::default() }, &told);
+        assert!(page.contains("## fireassay: 2 runs: 1 pass, 1 VIOLATION"), "{page}");
+        assert!(page.contains("| pass | broker-down | 1 | 4.2 s |  |"), "{page}");
+        assert!(page.contains("```text\nledger.once: A transfer is applied"), "{page}");
+    }
+
+    #[test]
+    fn nothing_in_a_cell_is_markup() {
+        assert_eq!(cell("a|b <img> @all `x`\n#1"), "a\\|b &lt;img&gt; &#64;all \\`x\\`\\\\n\\#1");
+    }
+
+    #[test]
+    fn backticks_cannot_end_a_code_block() {
+        assert!(fenced("a ```` b").starts_with("`````text\n"));
+        assert!(fenced("plain").starts_with("```text\n"));
+    }
+}

@@ -6,7 +6,7 @@ use crate::history::{History, Moment};
 use crate::judgement::Anomaly;
 use crate::runner::Judged;
 
-use super::text::{clean, count, piece, shell};
+use super::text::{clean, piece, shell};
 use super::timeline::timeline;
 
 /// The most lines that the exchanges of a story take.
@@ -110,10 +110,10 @@ pub fn tell(judged: &Judged, history: Option<&History>, origin: &Origin<'_>) -> 
     let sentence = |text: &str| clean(text, SENTENCE_CHARS_MAX);
     let mut lines = vec![
         Line::new(Kind::Requirement, format!("{}: {}", piece(&requirement.id), sentence(&requirement.text))),
-        Line::new(Kind::Why, format!("why: {}", sentence(&requirement.why))),
+        Line::new(Kind::Why, format!("why:      {}", sentence(&requirement.why))),
     ];
     if let Some(reason) = &judged.expected {
-        lines.push(Line::new(Kind::Why, format!("known: {}", sentence(reason))));
+        lines.push(Line::new(Kind::Why, format!("known:    {}", sentence(reason))));
     }
     let first = judged.finding.anomalies.first();
     if let Some(anomaly) = first {
@@ -128,8 +128,9 @@ pub fn tell(judged: &Judged, history: Option<&History>, origin: &Origin<'_>) -> 
         }
     }
     if judged.finding.anomalies_total > 1 {
-        let others = count(judged.finding.anomalies_total - 1, "finding");
-        lines.push(Line::new(Kind::Gap, format!("and {others} more of this requirement, all in result.json")));
+        let others = judged.finding.anomalies_total - 1;
+        let things = if others == 1 { "finding" } else { "findings" };
+        lines.push(Line::new(Kind::Gap, format!("and {others} more {things} of this requirement, in result.json")));
     }
     lines.extend(ways_on(origin));
     Story { requirement: piece(&requirement.id), headline: headline(judged, first), lines }
@@ -165,4 +166,90 @@ fn ways_on(origin: &Origin<'_>) -> [Line; 3] {
         Line::new(Kind::Command, format!("judge it again: fireassay check {quoted}")),
         Line::new(Kind::Command, format!("run it again:   {again}")),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::report::samples::{case_file, double_debit, history, judged};
+
+    fn check(judged: &Judged, history: Option<&History>, expect: &Expect) {
+        let env = case_file().env;
+        let origin =
+            Origin { directory: Path::new("runs/retries-7"), case: "retries", seed: 7, target: "reference", env: &env };
+        let story = tell(judged, history, &origin);
+        let lines: Vec<_> = story.lines.iter().map(|line| format!("{line}\n")).collect();
+        expect.assert_eq(&format!("{}\n\n{}", story.headline, lines.concat()));
+    }
+
+    #[test]
+    fn a_double_debit_can_be_followed_from_request_to_rows() {
+        check(
+            &judged("ledger.once", true),
+            Some(&history()),
+            &expect![[r#"
+                ledger.once: double: k-0 was applied twice: t-1 and t-2 each took 250 EUR from a-3
+
+                ledger.once: A transfer is applied at most once per idempotency key.
+                why:      A debit that is applied twice takes money from somebody.
+                expected: one transfer for the key k-0
+                found:    k-0 was applied twice: t-1 and t-2 each took 250 EUR from a-3
+                    800.0 ms  client 3 → api-2   transfer k-0 a-3→a-1 250 EUR   (1st attempt)
+                    812.4 ms  ✂ kill api-2 (fault 1)
+                    813.0 ms  client 3 ← api-2   k-0: no answer: connection reset
+                    813.1 ms  ✂ fault 1 bit: it ended by SIGKILL with 1 request open
+                    830.0 ms  client 3 → api-1   transfer k-0 a-3→a-1 250 EUR   (2nd attempt)
+                    842.0 ms  client 3 ← api-1   k-0: 201 transfer t-2
+                   2000.0 ms  journal #1 a-3 −250 EUR transfer t-1
+                   2000.0 ms  journal #3 a-3 −250 EUR transfer t-2
+                and 2 more findings of this requirement, in result.json
+                everything that happened: runs/retries-7/history.jsonl
+                judge it again: fireassay check runs/retries-7
+                run it again:   fireassay run --target reference --case retries --seed 7 --env REFERENCE_DEFECTS=check-then-insert
+            "#]],
+        );
+    }
+
+    #[test]
+    fn without_a_history_the_finding_still_stands() {
+        check(
+            &judged("ledger.once", true),
+            None,
+            &expect![[r#"
+                ledger.once: double: k-0 was applied twice: t-1 and t-2 each took 250 EUR from a-3
+
+                ledger.once: A transfer is applied at most once per idempotency key.
+                why:      A debit that is applied twice takes money from somebody.
+                expected: one transfer for the key k-0
+                found:    k-0 was applied twice: t-1 and t-2 each took 250 EUR from a-3
+                the history of this run cannot be read, so its exchanges are missing here
+                and 2 more findings of this requirement, in result.json
+                everything that happened: runs/retries-7/history.jsonl
+                judge it again: fireassay check runs/retries-7
+                run it again:   fireassay run --target reference --case retries --seed 7 --env REFERENCE_DEFECTS=check-then-insert
+            "#]],
+        );
+    }
+
+    #[test]
+    fn hostile_words_of_a_target_cannot_steer_the_terminal() {
+        let mut judged = judged("ledger.once", true);
+        judged.finding = double_debit();
+        judged.finding.anomalies[0].found = "\u{1b}]0;owned\u{7} \u{202e}TOP".into();
+        let mut history = history();
+        for event in &mut history.events {
+            if let crate::history::What::Rows { added, .. } = &mut event.what {
+                added[0]["transfer"] = "t-1\r\u{1b}[2K fine".into();
+            }
+        }
+        let origin = Origin { directory: Path::new("runs/\u{1b}"), case: "a\nb", seed: 7, target: "x; rm", env: &[] };
+        let story = tell(&judged, Some(&history), &origin);
+        let all: String = story.lines.iter().map(ToString::to_string).chain([story.headline]).collect();
+        assert!(!all.contains(|c: char| c.is_control() || c == '\u{202e}'), "{all:?}");
+        assert!(all.contains("t-1\\r\\u{1b}[2K fine") && all.contains("--target 'x; rm'"), "{all}");
+    }
 }

@@ -169,3 +169,45 @@ pub fn stale(run: &RunReport, suite: &Suite) -> Vec<String> {
     let ids = suite.requirements.iter().map(|requirement| &requirement.id);
     ids.filter(|id| declared(id) && all_passed(id)).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{report, suite};
+
+    #[test]
+    fn an_inconclusive_run_says_what_was_not_seen_and_what_did_not_bite() {
+        let mut report = report("retries", 1, &[]);
+        report.verdict = Verdict::Inconclusive;
+        report.findings[0].verdict = Verdict::Inconclusive;
+        report.findings[0].finding.evidence[0].seen = 0;
+        (report.faults[0].bit, report.faults[0].missed) = (None, Some("api-2 was idle".into()));
+        assert_eq!(
+            reasons(&report),
+            [
+                "ledger.acked: 0 transfers sent again after they were applied of at least 1",
+                "`kill api-2` did not bite: api-2 was idle"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pass_needs_no_reasons() {
+        assert_eq!(reasons(&report("retries", 1, &[])), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_declared_failure_is_stale_when_all_its_cases_ran_and_passed() {
+        let declared = |case: &str| {
+            let mut report = report(case, 1, &[]);
+            report.findings[0].expected = Some("a replica lags".into());
+            report
+        };
+        let run = |cases| RunReport { cases, ..RunReport::default() };
+        assert_eq!(stale(&run(vec![declared("retries"), declared("broker-down")]), &suite()), ["ledger.acked"]);
+        assert!(stale(&run(vec![declared("retries")]), &suite()).is_empty(), "the other case may still show it");
+        let mut failing = declared("broker-down");
+        failing.findings[0].verdict = Verdict::Expected;
+        assert!(stale(&run(vec![declared("retries"), failing]), &suite()).is_empty());
+    }
+}

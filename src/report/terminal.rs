@@ -112,3 +112,47 @@ fn table(run: &RunReport, palette: Palette) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::report::samples::report;
+    use crate::report::tell;
+
+    #[test]
+    fn the_ending_has_stories_table_and_totals() {
+        let cases = vec![report("retries", 1, &["ledger.once"]), report("broker-down", 1, &[])];
+        let told: Vec<_> = cases.iter().map(|report| tell(report, None, "reference")).collect();
+        let run = RunReport {
+            cases,
+            stack_start: Duration::from_millis(5_100),
+            took: Duration::from_secs(42),
+            ..RunReport::default()
+        };
+        let lines: Vec<_> = run.cases.iter().map(|report| case_line(report, Palette::Plain) + "\n").collect();
+        expect![[r#"
+                 VIOLATION  retries  seed 1  4.2 s · 2 intents in 3 attempts, 1 unknown · 1 of 1 fault bit
+                            ledger.once: double: k-0 was applied twice: t-1 and t-2 each took 250 EUR from a-3
+                      pass  broker-down  seed 1  4.2 s · 2 intents in 3 attempts, 1 unknown · 1 of 1 fault bit
+
+            ── retries · ledger.once · seed 1
+               ledger.once: A transfer is applied at most once per idempotency key.
+               why:      A debit that is applied twice takes money from somebody.
+               expected: one transfer for the key k-0
+               found:    k-0 was applied twice: t-1 and t-2 each took 250 EUR from a-3
+               the history of this run cannot be read, so its exchanges are missing here
+               and 2 more findings of this requirement, in result.json
+               everything that happened: target/fireassay/runs/retries-7/history.jsonl
+               judge it again: fireassay check target/fireassay/runs/retries-7
+               run it again:   fireassay run --target reference --case retries --seed 1
+
+            requirement             pass       violation
+            ledger.once                0               1
+            ledger.acked               2               0
+            2 runs: 1 pass, 1 VIOLATION in 42.0 s, of which 5.1 s for the stack
+        "#]]
+        .assert_eq(&format!("{}{}", lines.concat(), ending(&run, &told, Palette::Plain)));
+    }
+}

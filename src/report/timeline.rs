@@ -239,3 +239,37 @@ fn ordinal(number: u32) -> String {
     };
     format!("{number}{ending}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::history;
+
+    fn told(witnesses: &[Witness], lines_max: usize) -> Vec<String> {
+        timeline(witnesses, &history(), lines_max).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_attempt_is_told_with_its_answer_and_the_fault_that_struck_it() {
+        let lines = told(&[Witness::Attempt(AttemptId(0))], 20);
+        let has = |text: &str| lines.iter().any(|line| line.contains(text));
+        assert!(has("client 3 → api-2   transfer k-0") && has("no answer: connection reset"), "{lines:#?}");
+        assert!(has("✂ kill api-2 (fault 1)"), "{lines:#?}");
+        assert!(!has("k-1"), "another intent is no part of this story: {lines:#?}");
+    }
+
+    #[test]
+    fn a_long_story_keeps_its_beginning_and_its_end() {
+        let all = told(&[Witness::Intent(IntentId(0)), Witness::Intent(IntentId(1)), Witness::Event(9)], 20);
+        let short = told(&[Witness::Intent(IntentId(0)), Witness::Intent(IntentId(1)), Witness::Event(9)], 5);
+        assert_eq!((short.len(), &short[0], short.last()), (5, &all[0], all.last()));
+        assert!(short[2].contains(&format!("{} lines left out", all.len() - 4)), "{short:#?}");
+    }
+
+    #[test]
+    fn witnesses_that_point_nowhere_are_harmless() {
+        let rows = |event, row| Witness::Rows { event, rows: vec![row], removed: true };
+        let nowhere = [Witness::Event(999), Witness::Intent(IntentId(u32::MAX)), rows(9, 77), rows(0, 0), rows(999, 0)];
+        assert!(told(&nowhere, 20).iter().all(|line| line.contains("phase")), "{:#?}", told(&nowhere, 20));
+    }
+}

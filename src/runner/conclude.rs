@@ -104,3 +104,80 @@ fn figures(history: &History) -> Figures {
     figures.intents = intents.len() as u64;
     figures
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Event;
+    use crate::profile::{Field, Operation, Pending};
+    use crate::report::samples::{case_file, history, judged};
+    use crate::suite::{Suite, SuiteError};
+
+    /// Finds what it was told to find.
+    struct Says(Vec<Finding>);
+
+    impl Profile for Says {
+        fn name(&self) -> &'static str {
+            "ledger"
+        }
+        fn operations(&self) -> &'static [Operation] {
+            &[]
+        }
+        fn readings(&self) -> &'static [&'static str] {
+            &[]
+        }
+        fn event_fields(&self) -> &'static [Field] {
+            &[]
+        }
+        fn read_suite(&self, _path: &str, _text: &str) -> Result<Suite, SuiteError> {
+            Err(SuiteError("no suites here".into()))
+        }
+        fn pending(&self, _history: &History) -> Pending {
+            Pending::Nothing
+        }
+        fn judge(&self, _history: &History, _case: &JudgedCase<'_>) -> Vec<Finding> {
+            self.0.clone()
+        }
+    }
+
+    fn says(violated: bool) -> Says {
+        Says(vec![judged("ledger.once", violated).finding, judged("ledger.acked", false).finding])
+    }
+
+    fn without(history: History, leave_out: impl Fn(&Event) -> bool) -> History {
+        History { events: history.events.into_iter().filter(|event| !leave_out(event)).collect() }
+    }
+
+    #[test]
+    fn the_counts_come_from_the_history() {
+        let conclusion = conclude(&says(false), &case_file(), &history());
+        let figures = conclusion.figures;
+        assert_eq!((figures.intents, figures.attempts, figures.ok, figures.unknown), (2, 3, 1, 1));
+        assert_eq!((conclusion.verdict, conclusion.faults[0].fault.as_str()), (Verdict::Pass, "kill api-2"));
+    }
+
+    #[test]
+    fn a_fault_that_did_not_bite_spoils_a_pass_but_not_a_violation() {
+        let toothless =
+            without(history(), |event| matches!(&event.what, What::Fault { change: FaultChange::Bit(_), .. }));
+        let conclusion = conclude(&says(false), &case_file(), &toothless);
+        assert_eq!(conclusion.verdict, Verdict::Inconclusive);
+        assert_eq!(conclusion.faults[0].missed.as_deref(), Some("no sign that it made a difference"));
+        assert_eq!(conclude(&says(true), &case_file(), &toothless).verdict, Verdict::Violation);
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_is_no_pass() {
+        let cut = without(history(), |event| matches!(event.what, What::End { .. }));
+        assert_eq!(conclude(&says(false), &case_file(), &cut).verdict, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn a_declared_violation_counts_as_expected() {
+        let mut case = case_file();
+        case.expected.push(("ledger.once".into(), "keys are kept for a day only".into()));
+        let conclusion = conclude(&says(true), &case, &history());
+        assert_eq!((conclusion.verdict, conclusion.findings[0].verdict), (Verdict::Expected, Verdict::Expected));
+        assert_eq!(conclude(&says(false), &case, &history()).verdict, Verdict::Pass);
+    }
+}
