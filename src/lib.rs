@@ -1,11 +1,15 @@
 //! fireassay: chaos-testing conformance for services that move money.
 
+pub mod cli;
+pub mod conformance;
+pub mod detection;
 pub mod fault;
 pub mod history;
 pub mod judgement;
 pub mod link;
 pub mod oracle;
 pub mod profile;
+pub mod report;
 pub mod runner;
 pub mod sandbox;
 mod source;

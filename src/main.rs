@@ -1,2 +1,7 @@
-//! t
-fn main() {}
+//! The command `fireassay`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fireassay::cli::main()
+}

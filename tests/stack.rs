@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fireassay::sandbox::{ProcessSpec, Processes, RedisData, Stack, StackConfig, StackError, StartError};
+use fireassay::fault::RedisData;
+use fireassay::sandbox::{ProcessSpec, Processes, Stack, StackConfig, StackError, StartError};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};

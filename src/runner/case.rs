@@ -12,7 +12,7 @@ use super::nemesis::Nemesis;
 use super::readings::Readings;
 use super::session::run_folder;
 use super::settle::Settling;
-use super::verdict;
+use super::conclude::conclude;
 use super::{CASE_FORMAT, CaseFile, CaseReport, Figures, Planned, Step};
 use crate::fault::{self, Plan};
 use crate::history::{End, InstanceName, Phase, Recorder, What};
@@ -89,8 +89,8 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
     }
     shown(Step::Judging);
     let history = run.recorder.snapshot();
-    let judgement = verdict::judge(stage.profile, &case_file, &history);
-    let figures = verdict::count(&history, run.figures);
+    let conclusion = conclude(stage.profile, &case_file, &history);
+    let Figures { reset, start, load, settle, .. } = run.figures;
     let report = CaseReport {
         fireassay_result: CASE_FORMAT,
         profile: case_file.profile,
@@ -98,10 +98,10 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
         title: case_file.title,
         target: case_file.target,
         seed: planned.seed,
-        verdict: if error.is_some() { judgement.verdict.max(Verdict::Inconclusive) } else { judgement.verdict },
-        findings: judgement.findings,
-        faults: judgement.faults,
-        figures,
+        verdict: if error.is_some() { conclusion.verdict.max(Verdict::Inconclusive) } else { conclusion.verdict },
+        findings: conclusion.findings,
+        faults: conclusion.faults,
+        figures: Figures { reset, start, load, settle, ..conclusion.figures },
         error,
         interrupted,
         directory: folder,

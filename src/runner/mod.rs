@@ -3,6 +3,7 @@
 //! The runner emits [`Progress`]; whoever shows it or writes it down is a consumer, so that no report can change a run.
 
 mod case;
+mod conclude;
 mod inject;
 mod load;
 mod nemesis;
@@ -10,13 +11,10 @@ mod readings;
 mod report;
 mod session;
 mod settle;
-mod stored;
-mod verdict;
 
+pub use conclude::{Conclusion, conclude};
 pub use report::{CASE_FORMAT, CaseFile, CaseReport, FaultReport, Figures, Judged, Progress, RunReport, Sink, Step};
 pub use session::{Options, Session};
-pub use stored::{CheckError, StoredRun};
-pub use verdict::{Judgement, judge};
 
 use std::path::PathBuf;
 use std::sync::Arc;

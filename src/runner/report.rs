@@ -83,6 +83,30 @@ pub struct CaseReport {
     pub took: Duration,
 }
 
+impl CaseReport {
+    /// The report of a run that never came to anything.
+    #[must_use]
+    pub fn not_run(planned: &super::Planned, why: impl Into<String>) -> Self {
+        Self {
+            fireassay_result: CASE_FORMAT,
+            profile: String::new(),
+            case: planned.case.id.clone(),
+            title: planned.case.title.clone(),
+            target: String::new(),
+            seed: planned.seed,
+            verdict: Verdict::Inconclusive,
+            findings: Vec::new(),
+            faults: Vec::new(),
+            figures: Figures::default(),
+            error: Some(why.into()),
+            interrupted: false,
+            directory: PathBuf::new(),
+            started_unix: 0,
+            took: Duration::ZERO,
+        }
+    }
+}
+
 /// A finding and what it counts for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
@@ -230,4 +254,9 @@ pub enum Step {
 pub trait Sink: Send + Sync {
     /// Called for every step, from any task.
     fn progress(&self, progress: Progress);
+}
+
+/// Shows nothing.
+impl Sink for () {
+    fn progress(&self, _: Progress) {}
 }

@@ -1,0 +1,172 @@
+//! `fireassay defects`: the detection matrix.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::failure::{Failure, did_you_mean};
+use super::output::{Colour, answer, note};
+use super::select::default_jobs;
+use super::{exit, interrupt, locate, progress};
+use crate::detection::{Catalogue, Defect, Matrix, Row, SWITCH, Sight, page};
+use crate::report::text::shell;
+use crate::runner::{self, CaseReport, Planned, Progress, Request, Sink};
+use crate::suite::Suite;
+
+/// Prove that the suite sees: run each defect of the reference target in its case.
+///
+/// Switches each defect on, runs its case with every seed and counts in how many runs a requirement that names the
+/// defect was violated, and in how many an unrelated one was. Prints the matrix as Markdown.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fireassay defects --defect check-then-insert --seeds 3
+  fireassay defects --seeds 20 --write docs/detection.md
+
+Exit code 0: each defect was caught in at least 19 of 20 runs and blamed on nothing unrelated; 1: not so.")]
+pub(super) struct Args {
+    /// A target with a catalogue of defects.
+    #[arg(long, default_value = "reference", value_name = "DIR|NAME")]
+    target: String,
+    /// A profile's own suite, or a file; the target's profile unless told.
+    #[arg(long, value_name = "FILE|PROFILE")]
+    suite: Option<String>,
+    /// Only these defects.
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    defect: Vec<String>,
+    /// How many seeds for each, from 1 on.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    seeds: u64,
+    /// Write the matrix to this file instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// How many cases at a time; the number of processors, at most 4, unless told.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
+    /// Where the runs are kept.
+    #[arg(long, default_value = "target/fireassay/runs", value_name = "DIR")]
+    runs_dir: PathBuf,
+}
+
+pub(super) fn defects(args: &Args, colour: Colour) -> Result<u8, Failure> {
+    let target = Arc::new(locate::target(&args.target)?);
+    let suite = Arc::new(locate::suite(args.suite.as_deref(), &target)?);
+    let catalogue = locate::defects(&target, &suite)?;
+    let defects = choose(&catalogue, &args.defect)?;
+    let (runs, of_defect) = plan(&defects, &suite, args.seeds);
+    let request = Request {
+        target,
+        suite,
+        runs,
+        runs_dir: args.runs_dir.clone(),
+        jobs: args.jobs.map_or_else(default_jobs, usize::from),
+        env: Vec::new(),
+    };
+    let sink = Keep { shown: progress::sink(colour.for_stderr()), finished: Mutex::default() };
+    let report = interrupt::run(async |cancel| runner::run(request, &sink, &cancel).await)??;
+    let mut matrix =
+        Matrix { rows: defects.into_iter().map(Row::new).collect(), seeds: args.seeds, command: command(args) };
+    for (run, report) in sink.into_finished() {
+        let row = of_defect.get(run).and_then(|row| matrix.rows.get_mut(*row));
+        if let Some(row) = row {
+            let sight = Sight::of(&row.defect, &report);
+            row.count(sight);
+        }
+    }
+    if report.interrupted {
+        note("interrupted: the matrix is not complete and is not written");
+        return Ok(exit::INTERRUPTED);
+    }
+    publish(args, &matrix)
+}
+
+fn publish(args: &Args, matrix: &Matrix) -> Result<u8, Failure> {
+    let text = page(matrix);
+    match &args.write {
+        Some(path) => std::fs::write(path, text).map_err(|error| {
+            Failure::environment(
+                format!("failed to write the matrix {}: {error}", path.display()),
+                "free some space there or choose another path",
+            )
+        })?,
+        None => answer(&text)?,
+    }
+    for row in matrix.rows.iter().filter(|row| !row.is_proven()) {
+        let name = &row.defect.name;
+        note(&format!(
+            "not proven: {name}: caught in {} of {} runs; next: fireassay explain {name}",
+            row.caught,
+            row.runs()
+        ));
+    }
+    let has_failed = matrix.rows.iter().any(|row| row.failed > 0);
+    Ok(if matrix.is_proven() {
+        exit::PASS
+    } else if has_failed && matrix.rows.iter().all(|row| row.missed == 0 && row.blamed.is_empty()) {
+        exit::ENVIRONMENT
+    } else {
+        exit::VIOLATION
+    })
+}
+
+fn choose(catalogue: &Catalogue, names: &[String]) -> Result<Vec<Defect>, Failure> {
+    if names.is_empty() {
+        return Ok(catalogue.defects.clone());
+    }
+    let find = |name: &String| {
+        catalogue.named(name).cloned().ok_or_else(|| {
+            let known = catalogue.defects.iter().map(|defect| defect.name.as_str());
+            Failure::usage(
+                format!("there is no defect `{name}`{}", did_you_mean(name, known)),
+                "see defects.toml beside the target's manifest",
+            )
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// The runs, and for each the index of its defect.
+fn plan(defects: &[Defect], suite: &Suite, seeds: u64) -> (Vec<Planned>, Vec<usize>) {
+    let mut runs = Vec::new();
+    let mut of_defect = Vec::new();
+    for (index, defect) in defects.iter().enumerate() {
+        let case = suite.cases.iter().find(|case| case.id == defect.case);
+        for (seed, case) in (1..=seeds).flat_map(|seed| case.map(|case| (seed, case))) {
+            runs.push(Planned { case: case.clone(), seed, env: vec![(SWITCH.into(), defect.name.clone())] });
+            of_defect.push(index);
+        }
+    }
+    (runs, of_defect)
+}
+
+/// The command as it would be typed again.
+fn command(args: &Args) -> String {
+    let mut command = format!("fireassay defects --seeds {}", args.seeds);
+    for name in &args.defect {
+        command.push_str(&format!(" --defect {}", shell(name)));
+    }
+    if let Some(path) = &args.write {
+        command.push_str(&format!(" --write {}", shell(&path.display().to_string())));
+    }
+    command
+}
+
+/// Shows progress and keeps each report with the run it belongs to.
+struct Keep {
+    shown: Box<dyn Sink>,
+    finished: Mutex<Vec<(usize, CaseReport)>>,
+}
+
+impl Keep {
+    fn into_finished(self) -> Vec<(usize, CaseReport)> {
+        self.finished.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for Keep {
+    fn progress(&self, progress: Progress) {
+        if let Progress::Finished { run, report } = &progress {
+            self.finished.lock().unwrap_or_else(PoisonError::into_inner).push((*run, report.as_ref().clone()));
+        }
+        self.shown.progress(progress);
+    }
+}

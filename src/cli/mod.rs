@@ -1,0 +1,119 @@
+//! The command line. One file for each command; the only part of fireassay that prints.
+
+mod check;
+mod completions;
+mod defects;
+mod doctor;
+pub mod exit;
+mod explain;
+mod failure;
+pub(crate) use failure::Failure;
+mod interrupt;
+mod list;
+pub(crate) mod locate;
+mod output;
+mod progress;
+mod run;
+mod schema;
+pub(crate) mod select;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use output::Colour;
+
+/// Chaos-testing conformance for services that move money.
+///
+/// fireassay starts a service with real Postgres, Kafka and Redis, sends it work, breaks things at the moments that
+/// matter, and judges from the recorded history whether a debit was doubled, an event lost or a ledger unbalanced.
+#[derive(Debug, Parser)]
+#[command(name = "fireassay", version, arg_required_else_help = true, after_help = AFTER_HELP, after_long_help = AFTER_HELP)]
+struct Cli {
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// First steps and exit codes, at the end of `--help`.
+const AFTER_HELP: &str = "\
+First steps:
+  fireassay doctor                        what this machine has and lacks
+  fireassay list                          the cases, and the requirements they check
+  fireassay run                           the quick cases against the reference target
+  fireassay run --target ./my-service     the same against a service with a target.toml
+  fireassay explain ledger.once           what a requirement demands, and why
+
+Exit codes:
+    0  every run passed
+    1  a requirement was violated (outranks the rest)
+    2  the command line, a manifest, a suite or a stored run cannot be used
+    3  the environment failed: see `fireassay doctor`
+    4  nothing was selected, or nothing applies to the target
+    5  inconclusive: too little was seen to say
+  130  interrupted";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    List(list::Args),
+    Explain(explain::Args),
+    Doctor(doctor::Args),
+    Check(check::Args),
+    Defects(defects::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+}
+
+/// Writes the JUnit report of a test run.
+pub(crate) fn write_junit(path: &std::path::Path, told: &[crate::report::Told]) -> Result<(), String> {
+    run::write_junit(path, told).map_err(|failure| failure.to_string())
+}
+
+/// Parses the command line, does what it says and gives back the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` come this way too; nobody is left to tell when printing fails.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE));
+        }
+    };
+    match dispatch(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            output::note(&format!("error: {failure}\n next: {}", failure.next));
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<u8, Failure> {
+    match &cli.command {
+        Command::Run(args) => run::run(args, cli.color),
+        Command::List(args) => list::list(args, cli.color),
+        Command::Explain(args) => explain::explain(args, cli.color),
+        Command::Doctor(args) => doctor::doctor(args, cli.color),
+        Command::Check(args) => check::check(args, cli.color),
+        Command::Defects(args) => defects::defects(args, cli.color),
+        Command::Schema(args) => schema::schema(args),
+        Command::Completions(args) => completions::completions(args),
+    }
+}
+
+/// The command line as clap knows it, for completions.
+fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
+}

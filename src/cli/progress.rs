@@ -1,0 +1,129 @@
+//! What is shown while runs go on: bars on a terminal, plain lines elsewhere.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, stderr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::output;
+use crate::report::style::{Palette, Tone};
+use crate::report::terminal::{case_line, seconds};
+use crate::report::text::piece;
+use crate::runner::{Progress, Sink, Step};
+
+/// The sink that fits stderr.
+pub(super) fn sink(palette: Palette) -> Box<dyn Sink> {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if stderr().is_terminal() && !dumb {
+        Box::new(Bars { palette, all: MultiProgress::new(), open: Mutex::default() })
+    } else {
+        Box::new(Lines { palette })
+    }
+}
+
+/// A line for what ends, nothing for what goes on: for logs.
+#[derive(Debug)]
+struct Lines {
+    palette: Palette,
+}
+
+impl Sink for Lines {
+    fn progress(&self, progress: Progress) {
+        match progress {
+            Progress::Preparing(what) => output::note(&self.palette.paint(Tone::Faint, &preparing(&what))),
+            Progress::StackReady { took } => output::note(&self.palette.paint(Tone::Faint, &stack_ready(took))),
+            Progress::Started { .. } | Progress::Stepped { .. } => {}
+            Progress::Finished { report, .. } => output::note(&case_line(&report, self.palette)),
+        }
+    }
+}
+
+/// A spinner for each run under way, with finished runs above.
+#[derive(Debug)]
+struct Bars {
+    palette: Palette,
+    all: MultiProgress,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    stack: Option<ProgressBar>,
+    runs: HashMap<usize, ProgressBar>,
+}
+
+impl Bars {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spinner(&self) -> ProgressBar {
+        let bar = self.all.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {wide_msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar
+    }
+
+    fn print(&self, text: &str) {
+        // The terminal may have gone away; the run goes on all the same.
+        let _ = self.all.println(text);
+    }
+}
+
+impl Sink for Bars {
+    fn progress(&self, progress: Progress) {
+        let mut open = self.open();
+        match progress {
+            Progress::Preparing(what) => {
+                open.stack.get_or_insert_with(|| self.spinner()).set_message(preparing(&what));
+            }
+            Progress::StackReady { took } => {
+                if let Some(bar) = open.stack.take() {
+                    bar.finish_and_clear();
+                }
+                self.print(&self.palette.paint(Tone::Faint, &stack_ready(took)));
+            }
+            Progress::Started { run, case, seed, total } => {
+                let bar = self.spinner();
+                bar.set_prefix(format!("{}/{total} {} seed {seed}", run + 1, piece(&case)));
+                open.runs.insert(run, bar);
+            }
+            Progress::Stepped { run, step } => {
+                if let Some(bar) = open.runs.get(&run) {
+                    bar.set_message(in_words(&step));
+                }
+            }
+            Progress::Finished { run, report } => {
+                if let Some(bar) = open.runs.remove(&run) {
+                    bar.finish_and_clear();
+                }
+                self.print(&case_line(&report, self.palette));
+            }
+        }
+    }
+}
+
+fn preparing(what: &str) -> String {
+    format!("preparing {}", piece(what))
+}
+
+fn stack_ready(took: Duration) -> String {
+    format!("stack ready in {}", seconds(took))
+}
+
+fn in_words(step: &Step) -> String {
+    match step {
+        Step::Reset => "making the sandbox".into(),
+        Step::Starting => "starting the target".into(),
+        Step::Setup => "opening accounts".into(),
+        Step::Load { sent, of } => format!("load: {sent} of {of} sent"),
+        Step::Fault(fault) => format!("✂ {}", piece(fault)),
+        Step::Settling(pending) => format!("settling: {}", piece(pending)),
+        Step::Audit => "reading everything back".into(),
+        Step::Judging => "judging".into(),
+    }
+}

@@ -1,0 +1,182 @@
+//! `fireassay run`: the suite against a target.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::output::{Colour, answer, note};
+use super::select::{Selection, TierChoice, default_jobs, plan, read_variable, select};
+use super::{exit, interrupt, locate, progress};
+use crate::report::style::{Palette, Tone};
+use crate::report::text::{piece, shell};
+use crate::report::{Told, json, junit, markdown, summary, tell_all, terminal};
+use crate::runner::{self, Request, RunReport};
+use crate::suite::Suite;
+
+/// Run cases against a target and judge what happened.
+///
+/// Starts Postgres, Kafka and Redis, builds and starts the target, runs each selected case in a world of its own and
+/// judges the recorded history. Every run is kept under --runs-dir. Progress and the report go to stderr; with
+/// `--format json` the report goes to stdout as one document.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fireassay run
+  fireassay run --target ./my-service --tier full --seeds 5 --junit junit.xml
+  fireassay run --case killed-mid-transfer --seed 7
+  fireassay run --requirement ledger.once --format json
+  fireassay run --env REFERENCE_DEFECTS=check-then-insert     a mistake on purpose, to see a finding")]
+pub(super) struct Args {
+    /// Folder of a target.toml, or the name of a folder under `targets`.
+    #[arg(long, env = "FIREASSAY_TARGET", default_value = "reference", value_name = "DIR|NAME")]
+    target: String,
+    /// A profile's own suite, or a file; the target's profile unless told.
+    #[arg(long, value_name = "FILE|PROFILE")]
+    suite: Option<String>,
+    /// Only these cases, whatever their tier.
+    #[arg(long, num_args = 1.., value_name = "ID")]
+    case: Vec<String>,
+    /// How much to run.
+    #[arg(long, value_enum, default_value_t)]
+    tier: TierChoice,
+    /// Only cases that check this requirement.
+    #[arg(long, value_name = "ID")]
+    requirement: Option<String>,
+    /// The first seed. The same seed gives the same work and the same faults.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// How many seeds, one after the other.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    seeds: u64,
+    /// How many cases at a time; the number of processors, at most 4, unless told.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
+    /// Where the runs are kept.
+    #[arg(long, default_value = "target/fireassay/runs", value_name = "DIR")]
+    runs_dir: PathBuf,
+    /// Variables for every process of the target.
+    #[arg(long, num_args = 1.., value_name = "NAME=VALUE", value_parser = read_variable)]
+    env: Vec<(String, String)>,
+    /// Form of the report.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Also write the report as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+/// Form of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: versioned JSON on stdout.
+    Json,
+}
+
+pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
+    let target = Arc::new(locate::target(&args.target)?);
+    let suite = Arc::new(locate::suite(args.suite.as_deref(), &target)?);
+    let selection = Selection { cases: &args.case, requirement: args.requirement.as_deref(), tier: args.tier };
+    let cases = select(&suite, &selection)?;
+    let request = Request {
+        target,
+        suite: Arc::clone(&suite),
+        runs: plan(&cases, args.seed, args.seeds),
+        runs_dir: args.runs_dir.clone(),
+        jobs: args.jobs.map_or_else(default_jobs, usize::from),
+        env: args.env.clone(),
+    };
+    let palette = colour.for_stderr();
+    let sink = progress::sink(palette);
+    let report = interrupt::run(|cancel| async move { runner::run(request, sink.as_ref(), &cancel).await })??;
+    publish(args, &suite, &report, palette)
+}
+
+/// Writes all reports. One that cannot be written does not keep back the others, nor a violation's exit code.
+fn publish(args: &Args, suite: &Suite, report: &RunReport, palette: Palette) -> Result<u8, Failure> {
+    let stale = summary::stale(report, suite);
+    let code = exit::code_of(report, !stale.is_empty());
+    let told = tell_all(report, &args.target);
+    let mut unwritten = Vec::new();
+    if let Some(path) = &args.junit {
+        unwritten.extend(write_junit(path, &told).err());
+    }
+    if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) {
+        unwritten.extend(append(Path::new(&path), &markdown::page(report, &told)).err());
+    }
+    note(terminal::ending(report, &told, palette).trim_end());
+    for requirement in &stale {
+        note(&palette.paint(Tone::Bad, &format!("{} is declared as expected to fail, but every case that checks it passed: take the declaration out of target.toml", piece(requirement))));
+    }
+    note(&palette.paint(Tone::Faint, &next_step(code, args, &told)));
+    if args.format == Format::Json {
+        match json::document(report, &told, code) {
+            Ok(document) => unwritten.extend(answer(&document).err()),
+            Err(error) => unwritten.push(Failure::environment(
+                format!("failed to write the report as JSON: {error}"),
+                "choose a --runs-dir whose path is Unicode",
+            )),
+        }
+    }
+    match unwritten.into_iter().reduce(|first, _| first) {
+        Some(failure) if code != exit::VIOLATION => Err(failure),
+        Some(failure) => {
+            note(&format!("error: {failure}\n next: {}", failure.next));
+            Ok(code)
+        }
+        None => Ok(code),
+    }
+}
+
+/// Writes the JUnit report, making its folder.
+pub(crate) fn write_junit(path: &Path, told: &[Told]) -> Result<(), Failure> {
+    let write = || {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = io::BufWriter::new(fs::File::create(path)?);
+        junit::write(told, &mut file)?;
+        file.flush()
+    };
+    write().map_err(|error| unwritten("the JUnit report", path, &error))
+}
+
+fn append(path: &Path, text: &str) -> Result<(), Failure> {
+    let open = fs::OpenOptions::new().append(true).create(true).open(path);
+    open.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| unwritten("the job summary", path, &error))
+}
+
+fn unwritten(what: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::environment(
+        format!("failed to write {what} {}: {error}", path.display()),
+        "free some space there or choose another path",
+    )
+}
+
+/// What to do now.
+fn next_step(code: u8, args: &Args, told: &[Told]) -> String {
+    let first_story = told.iter().find_map(|told| told.stories.first());
+    match code {
+        exit::VIOLATION => match first_story {
+            Some(story) => format!("next: fireassay explain {}", shell(&story.requirement)),
+            None => "next: mend target.toml as said above".into(),
+        },
+        exit::INTERRUPTED => format!("next: what was recorded until then is in {}", args.runs_dir.display()),
+        exit::ENVIRONMENT => {
+            "next: see the reasons above, the logs in the runs' folders, and `fireassay doctor`".into()
+        }
+        exit::INCONCLUSIVE => {
+            "next: see above what was not seen; more seeds (--seeds) or a larger workload may show it".into()
+        }
+        exit::NOTHING => "next: see which capabilities target.toml declares as missing".into(),
+        _ if args.tier == TierChoice::Quick && args.case.is_empty() => {
+            "next: --tier full for more cases, --seeds 20 for more of each".into()
+        }
+        _ => "next: --seeds 20 for more of each".into(),
+    }
+}

@@ -1,0 +1,130 @@
+//! The suites under `cargo test`: one test for each case of a target.
+//!
+//! A crate that has a `target.toml` gets them with a test file of its own,
+//!
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     fireassay::conformance::main()
+//! }
+//! ```
+//!
+//! which Cargo has to be told not to put its own harness around:
+//!
+//! ```toml
+//! [[test]]
+//! name = "conformance"
+//! harness = false
+//! ```
+//!
+//! Listing starts nothing. The first test that runs starts the stack, and all share it. Environment variables:
+//! `FIREASSAY_TARGET` is the target's folder or name (`reference` unless set), `FIREASSAY_TIER=full` runs more than the
+//! quick cases, `FIREASSAY_SEED` is the seed (1 unless set). JUnit goes to `target/fireassay/junit.xml`; a runner that
+//! starts a process for each test, as nextest does, leaves only the last one's there.
+
+mod arguments;
+mod stage;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Completion, Failed, Trial};
+
+pub use arguments::Arguments;
+pub use stage::{Stage, StageError};
+
+use crate::cli::select::{Selection, TierChoice, select};
+use crate::report::Told;
+use crate::report::style::Palette;
+use crate::report::summary::{Standing, reasons};
+use crate::report::terminal;
+use crate::runner::Planned;
+
+/// Where the JUnit report of a test run goes.
+const JUNIT: &str = "target/fireassay/junit.xml";
+
+/// The exit code of a failed test binary, as Cargo's own harness has it.
+const FAILED: u8 = 101;
+
+/// Runs the cases of the target that `FIREASSAY_TARGET` names.
+#[must_use]
+pub fn main() -> ExitCode {
+    let target = std::env::var("FIREASSAY_TARGET").ok().filter(|target| !target.is_empty());
+    main_of(target.as_deref().unwrap_or("reference"))
+}
+
+/// Runs the cases of this target: a folder with a `target.toml`, or the name of one under `targets`.
+#[must_use]
+pub fn main_of(target: &str) -> ExitCode {
+    let arguments = Arguments::from_args();
+    match Stage::new(target).and_then(|stage| Ok((trials(&stage)?, stage))) {
+        Ok((trials, stage)) => finish(arguments.run(trials), stage, Some(Path::new(JUNIT))),
+        Err(error) => complain(&error.to_string()),
+    }
+}
+
+/// Takes the stage down, writes JUnit to a file if one is given and anything was run, and gives back the exit code.
+#[must_use]
+pub fn finish(code: ExitCode, stage: Arc<Stage>, junit: Option<&Path>) -> ExitCode {
+    let told = stage.told();
+    // Trials hold the stage while they run; all have ended by now.
+    if let Some(stage) = Arc::into_inner(stage) {
+        stage.finish();
+    }
+    let Some(junit) = junit.filter(|_| !told.is_empty()) else { return code };
+    match crate::cli::write_junit(junit, &told) {
+        Ok(()) => code,
+        Err(error) => complain(&error),
+    }
+}
+
+/// What a run comes to as a test.
+///
+/// # Errors
+/// The story of a violation, or the reason why nothing can be said.
+pub fn verdict(told: &Told) -> Result<Completion, Failed> {
+    let report = &told.report;
+    match Standing::of(report) {
+        Standing::Pass => Ok(Completion::Completed),
+        Standing::Expected | Standing::NotApplicable => Ok(Completion::ignored_with(reasons(report).join("; "))),
+        Standing::Violation | Standing::Error | Standing::Inconclusive => {
+            let mut text = terminal::case_line(report, Palette::Plain);
+            for story in &told.stories {
+                text.push_str("\n\n");
+                text.push_str(&terminal::story(report, story, Palette::Plain));
+            }
+            Err(text.into())
+        }
+    }
+}
+
+fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
+    let tier = match std::env::var("FIREASSAY_TIER").as_deref() {
+        Ok("full") => TierChoice::Full,
+        Ok("quick" | "") | Err(_) => TierChoice::Quick,
+        Ok(other) => return Err(StageError(format!("FIREASSAY_TIER is `{other}`; it may be `quick` or `full`"))),
+    };
+    let seed = match std::env::var("FIREASSAY_SEED").as_deref() {
+        Ok("") | Err(_) => 1,
+        Ok(text) => {
+            text.parse().map_err(|_| StageError(format!("FIREASSAY_SEED is `{text}`; it has to be a whole number")))?
+        }
+    };
+    let cases = select(stage.suite(), &Selection { tier, ..Selection::default() })
+        .map_err(|failure| StageError(failure.to_string()))?;
+    let trial = |case: crate::suite::Case| {
+        let stage = Arc::clone(stage);
+        Trial::ignorable_test(format!("{}::{}", stage.suite().profile, case.id), move || {
+            verdict(&stage.run(&Planned { case, seed, env: Vec::new() }))
+        })
+    };
+    Ok(cases.into_iter().map(trial).collect())
+}
+
+/// Says why no test could be run.
+#[must_use]
+pub fn complain(why: &str) -> ExitCode {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "error: {why}");
+    ExitCode::from(FAILED)
+}

@@ -1,0 +1,108 @@
+//! `defects.toml`: the mistakes that a target can make on request.
+
+use serde::Deserialize;
+
+use crate::suite::Suite;
+
+/// All defects of a target, in the order of the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalogue {
+    /// The defects.
+    #[serde(rename = "defect")]
+    pub defects: Vec<Defect>,
+}
+
+/// A mistake that a target makes on request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Defect {
+    /// What switches it on, for example `check-then-insert`.
+    pub name: String,
+    /// What the service does wrong, one line.
+    pub summary: String,
+    /// Where such a mistake comes from in real life.
+    pub origin: String,
+    /// The requirements of which at least one has to be violated.
+    pub caught_by: Vec<String>,
+    /// Requirements that the defect may violate as well, being wrong about them too.
+    #[serde(default)]
+    pub also: Vec<String>,
+    /// The case in which it has to be caught.
+    pub case: String,
+    /// Why not every seed catches it, for a defect that shows only when the timing is right.
+    #[serde(default)]
+    pub timing: Option<String>,
+}
+
+/// Why a catalogue cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// The text is no catalogue.
+    #[error("{path}: {source}")]
+    Toml {
+        /// The file.
+        path: String,
+        /// What is wrong, with line and column.
+        source: Box<toml::de::Error>,
+    },
+    /// Two defects have one name.
+    #[error("{path}: the defect `{name}` is there twice; names are unique")]
+    Twice {
+        /// The file.
+        path: String,
+        /// The name.
+        name: String,
+    },
+    /// A defect speaks of something that the suite does not have.
+    #[error("{path}: the defect `{defect}` names the {kind} `{id}`, which the suite {profile} does not have")]
+    Unknown {
+        /// The file.
+        path: String,
+        /// The defect's name.
+        defect: String,
+        /// `case` or `requirement`.
+        kind: &'static str,
+        /// The id that is not there.
+        id: String,
+        /// The suite's profile.
+        profile: String,
+    },
+}
+
+impl Catalogue {
+    /// Reads a catalogue whose defects are to be caught by `suite`. `path` is for messages.
+    ///
+    /// # Errors
+    /// When the text is no catalogue, or names cases and requirements that the suite does not have.
+    pub fn read(path: &str, text: &str, suite: &Suite) -> Result<Self, CatalogueError> {
+        let catalogue: Self = toml::from_str(text)
+            .map_err(|source| CatalogueError::Toml { path: path.to_owned(), source: Box::new(source) })?;
+        for (index, defect) in catalogue.defects.iter().enumerate() {
+            if catalogue.defects[..index].iter().any(|other| other.name == defect.name) {
+                return Err(CatalogueError::Twice { path: path.to_owned(), name: defect.name.clone() });
+            }
+            let unknown = |kind, id: &str| CatalogueError::Unknown {
+                path: path.to_owned(),
+                defect: defect.name.clone(),
+                kind,
+                id: id.to_owned(),
+                profile: suite.profile.clone(),
+            };
+            if !suite.cases.iter().any(|case| case.id == defect.case) {
+                return Err(unknown("case", &defect.case));
+            }
+            let mut named = defect.caught_by.iter().chain(&defect.also);
+            if let Some(id) = named.find(|id| !suite.requirements.iter().any(|requirement| requirement.id == **id)) {
+                return Err(unknown("requirement", id));
+            }
+        }
+        Ok(catalogue)
+    }
+
+    /// The defect with this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Defect> {
+        self.defects.iter().find(|defect| defect.name == name)
+    }
+}

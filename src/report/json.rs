@@ -1,0 +1,84 @@
+//! The report for machines. Versioned: fields are added under the same version, and none changes its meaning.
+
+use serde::Serialize;
+
+use super::Told;
+use super::summary::Standing;
+use crate::runner::{CaseReport, RunReport};
+
+/// Version of the JSON report.
+pub const REPORT_FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    fireassay_report: u32,
+    tool: &'static str,
+    exit_code: u8,
+    interrupted: bool,
+    stack_start_seconds: f64,
+    took_seconds: f64,
+    runs: Vec<Run<'a>>,
+}
+
+#[derive(Serialize)]
+struct Run<'a> {
+    standing: String,
+    result: &'a CaseReport,
+    stories: Vec<Story<'a>>,
+}
+
+#[derive(Serialize)]
+struct Story<'a> {
+    requirement: &'a str,
+    headline: &'a str,
+    lines: Vec<String>,
+}
+
+/// The report as one JSON document, ending in a line break.
+///
+/// # Errors
+/// When a value cannot be written as JSON, as a path that is not Unicode.
+pub fn document(run: &RunReport, told: &[Told], exit_code: u8) -> Result<String, serde_json::Error> {
+    let runs = told.iter().map(|told| Run {
+        standing: Standing::of(&told.report).to_string().to_lowercase(),
+        result: &told.report,
+        stories: told
+            .stories
+            .iter()
+            .map(|story| Story {
+                requirement: &story.requirement,
+                headline: &story.headline,
+                lines: story.lines.iter().map(ToString::to_string).collect(),
+            })
+            .collect(),
+    });
+    let document = Document {
+        fireassay_report: REPORT_FORMAT,
+        tool: env!("CARGO_PKG_VERSION"),
+        exit_code,
+        interrupted: run.interrupted,
+        stack_start_seconds: run.stack_start.as_secs_f64(),
+        took_seconds: run.took.as_secs_f64(),
+        runs: runs.collect(),
+    };
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::report;
+    use crate::report::tell;
+
+    #[test]
+    fn a_document_says_its_version_and_holds_the_whole_result() {
+        let cases = vec![report("retries", 7, &["ledger.once"])];
+        let told = [tell(&cases[0], None, "reference")];
+        let text = document(&RunReport { cases, ..RunReport::default() }, &told, 1).expect("JSON");
+        let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((&read["fireassay_report"], &read["exit_code"]), (&1.into(), &1.into()));
+        assert_eq!(read["runs"][0]["standing"], "violation");
+        let result: CaseReport = serde_json::from_value(read["runs"][0]["result"].clone()).expect("a result");
+        assert_eq!(result, told[0].report);
+    }
+}

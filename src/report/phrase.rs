@@ -1,0 +1,123 @@
+//! Calls, outcomes, rows and records in a few words. Every word of a target goes through [`piece`].
+
+use serde_json::{Map, Value};
+
+use super::text::piece;
+use crate::history::{Call, Doubt, Outcome, ProcessChange, RawBody, Record};
+
+/// `transfer k-57 a-0003→a-0001 250 EUR`.
+pub(super) fn call(call: &Call) -> String {
+    let mut words = vec![piece(&call.operation)];
+    words.extend(fields(&call.fields, Sign::Plain));
+    words.extend(call.raw.as_ref().map(|raw| match raw {
+        RawBody::Text(text) => format!("with the body `{}`", piece(text)),
+        RawBody::Padded { bytes } => format!("with a body of {bytes} bytes"),
+    }));
+    words.join(" ")
+}
+
+/// What tells one call from another at a glance: its key, else what it is.
+pub(super) fn call_name(call: &Call) -> String {
+    call.fields.get("key").map_or_else(|| piece(&call.operation), value)
+}
+
+/// `201 transfer t-9`, `no answer: connection reset`.
+pub(super) fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Ok { status, reply } => words(&[status.to_string()], reply),
+        Outcome::Refused { status: Some(status), why, reply } => {
+            words(&[status.to_string(), "refused:".into(), piece(why)], &without(reply, "error"))
+        }
+        Outcome::Refused { status: None, why, .. } => format!("not sent: {}", piece(why)),
+        Outcome::Unknown(doubt) => self::doubt(doubt),
+    }
+}
+
+/// `#181 a-0003 −250 EUR transfer t-9`.
+pub(super) fn row(row: &Value) -> String {
+    match row {
+        Value::Object(map) => fields(map, Sign::Always).join(" "),
+        other => value(other),
+    }
+}
+
+/// `event on ledger.transfers, partition 2, offset 17: e-12 transfer t-9`.
+pub(super) fn record(record: &Record) -> String {
+    let Record { topic, partition, offset, fields: map, .. } = record;
+    let place = format!("event on {}, partition {partition}, offset {offset}:", piece(topic));
+    words(&[place], map)
+}
+
+/// `started`, `gone: signal: 9 (SIGKILL)`.
+pub(super) fn process(change: &ProcessChange) -> String {
+    match change {
+        ProcessChange::Started { pid } => format!("started (pid {pid})"),
+        ProcessChange::Ready => "ready".into(),
+        ProcessChange::Exited { status, expected: true } => format!("gone: {}", piece(status)),
+        ProcessChange::Exited { status, expected: false } => format!("ended by itself: {}", piece(status)),
+    }
+}
+
+fn doubt(doubt: &Doubt) -> String {
+    match doubt {
+        Doubt::Timeout => "no answer in time".into(),
+        Doubt::Reset(why) => format!("no answer: {}", piece(why)),
+        Doubt::Status { status, body } if body.is_empty() => status.to_string(),
+        Doubt::Status { status, body } => format!("{status} `{}`", piece(body)),
+        Doubt::Unreadable(why) => format!("an answer that cannot be read: {}", piece(why)),
+        Doubt::Abandoned => "no answer before the run ended".into(),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Sign {
+    Plain,
+    Always,
+}
+
+/// Fields whose value says what they are, in the order in which people tell them; the rest as `name value`.
+fn fields(map: &Map<String, Value>, sign: Sign) -> Vec<String> {
+    let mut words = Vec::new();
+    words.extend(map.get("sequence").map(|sequence| format!("#{}", value(sequence))));
+    words.extend(map.get("key").filter(|_| sign == Sign::Plain).map(value));
+    words.extend(map.get("account").map(value));
+    let way = [map.get("from").map(value), map.get("to").map(value)];
+    match way {
+        [Some(from), Some(to)] => words.push(format!("{from}→{to}")),
+        [from, to] => {
+            words.extend(from.map(|from| format!("from {from}")));
+            words.extend(to.map(|to| format!("to {to}")));
+        }
+    }
+    words.extend(map.get("amount").map(|amount| match (sign, amount.as_i64()) {
+        (Sign::Always, Some(number)) if number < 0 => format!("−{}", number.unsigned_abs()),
+        (Sign::Always, Some(number)) => format!("+{number}"),
+        _ => value(amount),
+    }));
+    words.extend(map.get("currency").map(value));
+    let told = |name: &str| {
+        matches!(name, "sequence" | "account" | "from" | "to" | "amount" | "currency")
+            || (name == "key" && sign == Sign::Plain)
+    };
+    let rest = map.iter().filter(|(name, value)| !told(name) && !value.is_null());
+    words.extend(rest.map(|(name, field)| format!("{} {}", piece(name), value(field))));
+    words
+}
+
+fn words(lead: &[String], map: &Map<String, Value>) -> String {
+    let mut all = lead.to_vec();
+    all.extend(fields(map, Sign::Plain));
+    all.join(" ")
+}
+
+fn without(map: &Map<String, Value>, name: &str) -> Map<String, Value> {
+    map.iter().filter(|(field, _)| *field != name).map(|(field, value)| (field.clone(), value.clone())).collect()
+}
+
+fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) => piece(text),
+        Value::Array(items) => format!("({} items)", items.len()),
+        other => piece(&other.to_string()),
+    }
+}

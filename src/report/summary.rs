@@ -1,0 +1,213 @@
+//! How runs stand: the one word for each, the reasons, and the counts over all of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::text::{count, piece};
+use crate::judgement::Verdict;
+use crate::runner::{CaseReport, RunReport};
+use crate::suite::Suite;
+
+/// How a run stands, the worse above the better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// The target declares that it lacks what is asked for.
+    NotApplicable,
+    /// Enough was seen, and nothing was wrong.
+    Pass,
+    /// Wrong as declared.
+    Expected,
+    /// Too little was seen to say, or the user cut it short.
+    Inconclusive,
+    /// The environment failed, or the target did not start.
+    Error,
+    /// Wrong, with witnesses.
+    Violation,
+}
+
+impl Standing {
+    /// How a run stands.
+    #[must_use]
+    pub fn of(report: &CaseReport) -> Self {
+        match report.verdict {
+            Verdict::Violation => Self::Violation,
+            _ if report.error.is_some() => Self::Error,
+            Verdict::Inconclusive => Self::Inconclusive,
+            _ if report.interrupted => Self::Inconclusive,
+            Verdict::Expected => Self::Expected,
+            Verdict::Pass => Self::Pass,
+            Verdict::NotApplicable => Self::NotApplicable,
+        }
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NotApplicable => "not applicable",
+            Self::Pass => "pass",
+            Self::Expected => "expected",
+            Self::Inconclusive => "inconclusive",
+            Self::Error => "error",
+            Self::Violation => "VIOLATION",
+        })
+    }
+}
+
+/// Why a run is not a plain pass, one line each; nothing for a pass.
+#[must_use]
+pub fn reasons(report: &CaseReport) -> Vec<String> {
+    let mut reasons = Vec::new();
+    reasons.extend(report.error.as_deref().map(|error| super::text::clean(error, 600)));
+    if report.interrupted {
+        reasons.push("interrupted before its end".into());
+    }
+    for judged in &report.findings {
+        let id = piece(&judged.requirement.id);
+        match judged.verdict {
+            Verdict::Violation | Verdict::Expected => {
+                let found = judged.finding.anomalies.first().map_or_else(String::new, |anomaly| {
+                    format!("{}: {}", piece(&anomaly.kind), super::text::clean(&anomaly.found, 300))
+                });
+                let known =
+                    judged.expected.as_deref().map_or_else(String::new, |why| format!(" (known: {})", piece(why)));
+                reasons.push(format!("{id}: {found}{known}"));
+            }
+            Verdict::Inconclusive if report.error.is_none() && !report.interrupted => {
+                let short = judged.finding.evidence.iter().filter(|evidence| !evidence.is_enough());
+                let short: Vec<_> = short
+                    .map(|lack| format!("{} {} of at least {}", lack.seen, piece(&lack.what), lack.least))
+                    .collect();
+                let seen = if short.is_empty() {
+                    "nothing was seen that it could be judged by".into()
+                } else {
+                    short.join(", ")
+                };
+                reasons.push(format!("{id}: {seen}"));
+            }
+            Verdict::Inconclusive | Verdict::NotApplicable | Verdict::Pass => {}
+        }
+    }
+    let unbitten = report.faults.iter().filter(|fault| fault.bit.is_none());
+    if report.error.is_none() && !report.interrupted && report.verdict >= Verdict::Inconclusive {
+        reasons.extend(unbitten.map(|fault| {
+            let why = fault.missed.as_deref().unwrap_or("no sign that it made a difference");
+            format!("`{}` did not bite: {}", piece(&fault.fault), piece(why))
+        }));
+    }
+    reasons
+}
+
+/// How many runs stand how; only those that occur, the worst last.
+#[must_use]
+pub fn standings<'a>(reports: impl IntoIterator<Item = &'a CaseReport>) -> BTreeMap<Standing, u64> {
+    let mut counts = BTreeMap::new();
+    for report in reports {
+        *counts.entry(Standing::of(report)).or_default() += 1;
+    }
+    counts
+}
+
+/// `12 runs: 11 pass, 1 VIOLATION`.
+#[must_use]
+pub fn totals(run: &RunReport) -> String {
+    let counts: Vec<_> = standings(&run.cases).iter().map(|(standing, n)| format!("{n} {standing}")).collect();
+    format!("{}: {}", count(run.cases.len() as u64, "run"), counts.join(", "))
+}
+
+/// One requirement over all runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// The requirement's id.
+    pub requirement: String,
+    /// Runs by verdict.
+    pub verdicts: BTreeMap<Verdict, u64>,
+}
+
+impl Tally {
+    /// How many runs came to this verdict.
+    #[must_use]
+    pub fn of(&self, verdict: Verdict) -> u64 {
+        self.verdicts.get(&verdict).copied().unwrap_or(0)
+    }
+}
+
+/// Every requirement that was judged, in the order of first appearance.
+#[must_use]
+pub fn tallies(run: &RunReport) -> Vec<Tally> {
+    let mut tallies: Vec<Tally> = Vec::new();
+    for judged in run.cases.iter().flat_map(|report| &report.findings) {
+        let id = &judged.requirement.id;
+        let index = tallies.iter().position(|tally| tally.requirement == *id).unwrap_or_else(|| {
+            tallies.push(Tally { requirement: id.clone(), verdicts: BTreeMap::new() });
+            tallies.len() - 1
+        });
+        *tallies[index].verdicts.entry(judged.verdict).or_default() += 1;
+    }
+    tallies
+}
+
+/// Declared failures that are none: every case of the suite that checks the requirement was run, and all passed.
+/// A declaration that hides nothing would hide the next failure, so each of these counts as a violation.
+#[must_use]
+pub fn stale(run: &RunReport, suite: &Suite) -> Vec<String> {
+    let declared = |id: &str| {
+        let mut judged =
+            run.cases.iter().flat_map(|report| &report.findings).filter(|judged| judged.requirement.id == id);
+        judged.any(|judged| judged.expected.is_some())
+    };
+    let all_passed = |id: &str| {
+        let mut checking = suite.cases.iter().filter(|case| case.requirements.iter().any(|checked| checked == id));
+        checking.all(|case| {
+            let mut reports = run.cases.iter().filter(|report| report.case == case.id).peekable();
+            reports.peek().is_some()
+                && reports
+                    .flat_map(|report| &report.findings)
+                    .all(|judged| judged.requirement.id != id || judged.verdict == Verdict::Pass)
+        })
+    };
+    let ids = suite.requirements.iter().map(|requirement| &requirement.id);
+    ids.filter(|id| declared(id) && all_passed(id)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{report, suite};
+
+    #[test]
+    fn an_inconclusive_run_says_what_was_not_seen_and_what_did_not_bite() {
+        let mut report = report("retries", 1, &[]);
+        report.verdict = Verdict::Inconclusive;
+        report.findings[0].verdict = Verdict::Inconclusive;
+        report.findings[0].finding.evidence[0].seen = 0;
+        (report.faults[0].bit, report.faults[0].missed) = (None, Some("api-2 was idle".into()));
+        assert_eq!(
+            reasons(&report),
+            [
+                "ledger.acked: 0 transfers sent again after they were applied of at least 1",
+                "`kill api-2` did not bite: api-2 was idle"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pass_needs_no_reasons() {
+        assert_eq!(reasons(&report("retries", 1, &[])), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_declared_failure_is_stale_when_all_its_cases_ran_and_passed() {
+        let declared = |case: &str| {
+            let mut report = report(case, 1, &[]);
+            report.findings[0].expected = Some("a replica lags".into());
+            report
+        };
+        let run = |cases| RunReport { cases, ..RunReport::default() };
+        assert_eq!(stale(&run(vec![declared("retries"), declared("broker-down")]), &suite()), ["ledger.acked"]);
+        assert!(stale(&run(vec![declared("retries")]), &suite()).is_empty(), "the other case may still show it");
+        let mut failing = declared("broker-down");
+        failing.findings[0].verdict = Verdict::Expected;
+        assert!(stale(&run(vec![declared("retries"), failing]), &suite()).is_empty());
+    }
+}

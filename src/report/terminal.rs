@@ -1,0 +1,158 @@
+//! The report as a person reads it: a line for each run, the stories, and a table at the end.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::Told;
+use super::story::Story;
+use super::style::{Palette, Tone};
+use super::summary::{Standing, reasons, tallies, totals};
+use super::text::{count, piece};
+use crate::judgement::Verdict;
+use crate::runner::{CaseReport, RunReport};
+
+/// The line of a run, and the reasons below it where it is not a pass.
+#[must_use]
+pub fn case_line(report: &CaseReport, palette: Palette) -> String {
+    let standing = Standing::of(report);
+    let word = palette.paint(standing.into(), &format!("{standing:>14}"));
+    let name = palette.paint(Tone::Strong, &piece(&report.case));
+    let mut text = format!("{word}  {name}  seed {}  {}", report.seed, palette.paint(Tone::Faint, &figures(report)));
+    if standing != Standing::Pass {
+        for reason in reasons(report) {
+            let _ = write!(text, "\n{:>14}  {reason}", "");
+        }
+    }
+    text
+}
+
+/// A story, indented, under a line that names the run.
+#[must_use]
+pub fn story(report: &CaseReport, story: &Story, palette: Palette) -> String {
+    let mut text =
+        palette.paint(Tone::Bad, &format!("── {} · {} · seed {}", piece(&report.case), story.requirement, report.seed));
+    for line in &story.lines {
+        let _ = write!(text, "\n   {}", palette.paint(line.kind.into(), &line.to_string()));
+    }
+    text
+}
+
+/// Stories of all runs, the table of requirements and the totals.
+#[must_use]
+pub fn ending(run: &RunReport, told: &[Told], palette: Palette) -> String {
+    let mut text = String::new();
+    for told in told {
+        for one in &told.stories {
+            let _ = write!(text, "\n{}\n", story(&told.report, one, palette));
+        }
+    }
+    if !run.cases.is_empty() {
+        text.push('\n');
+        text.push_str(&table(run, palette));
+        let stack = if run.stack_start.is_zero() {
+            String::new()
+        } else {
+            format!(", of which {} for the stack", seconds(run.stack_start))
+        };
+        let _ = writeln!(text, "\n{} in {}{stack}", palette.paint(Tone::Strong, &totals(run)), seconds(run.took));
+    }
+    text
+}
+
+/// `4.2 s`.
+#[must_use]
+pub fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+fn figures(report: &CaseReport) -> String {
+    let figures = &report.figures;
+    let mut words = vec![seconds(report.took)];
+    if figures.attempts > 0 {
+        let attempts = count(figures.attempts, "attempt");
+        words.push(format!("{} in {attempts}, {} unknown", count(figures.intents, "intent"), figures.unknown));
+    }
+    if !report.faults.is_empty() {
+        let bit = report.faults.iter().filter(|fault| fault.bit.is_some()).count();
+        words.push(format!("{bit} of {} bit", count(report.faults.len() as u64, "fault")));
+    }
+    words.join(" · ")
+}
+
+/// One row for each requirement; columns that are empty throughout are left out.
+fn table(run: &RunReport, palette: Palette) -> String {
+    let tallies = tallies(run);
+    let width = tallies
+        .iter()
+        .map(|tally| piece(&tally.requirement).chars().count())
+        .max()
+        .unwrap_or(0)
+        .max("requirement".len());
+    let all = [Verdict::Pass, Verdict::Violation, Verdict::Inconclusive, Verdict::Expected, Verdict::NotApplicable];
+    let columns: Vec<_> =
+        all.into_iter().filter(|verdict| tallies.iter().any(|tally| tally.of(*verdict) > 0)).collect();
+    let mut text = format!("{:<width$}", "requirement");
+    for column in &columns {
+        let _ = write!(text, "  {:>14}", column.to_string());
+    }
+    let mut text = palette.paint(Tone::Faint, &text);
+    for tally in &tallies {
+        let _ = write!(text, "\n{:<width$}", piece(&tally.requirement));
+        for column in &columns {
+            let number = tally.of(*column);
+            let tone = match column {
+                _ if number == 0 => Tone::Faint,
+                Verdict::Violation => Tone::Bad,
+                Verdict::Inconclusive | Verdict::Expected => Tone::Doubtful,
+                Verdict::Pass => Tone::Good,
+                Verdict::NotApplicable => Tone::Faint,
+            };
+            let _ = write!(text, "  {}", palette.paint(tone, &format!("{number:>14}")));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::report::samples::report;
+    use crate::report::tell;
+
+    #[test]
+    fn the_ending_has_stories_table_and_totals() {
+        let cases = vec![report("retries", 1, &["ledger.once"]), report("broker-down", 1, &[])];
+        let told: Vec<_> = cases.iter().map(|report| tell(report, None, "reference")).collect();
+        let run = RunReport {
+            cases,
+            stack_start: Duration::from_millis(5_100),
+            took: Duration::from_secs(42),
+            ..RunReport::default()
+        };
+        let lines: Vec<_> = run.cases.iter().map(|report| case_line(report, Palette::Plain) + "\n").collect();
+        expect![[r#"
+                 VIOLATION  retries  seed 1  4.2 s · 2 intents in 3 attempts, 1 unknown · 1 of 1 fault bit
+                            ledger.once: double: k-0 was applied twice: t-1 and t-2 each took 250 EUR from a-3
+                      pass  broker-down  seed 1  4.2 s · 2 intents in 3 attempts, 1 unknown · 1 of 1 fault bit
+
+            ── retries · ledger.once · seed 1
+               ledger.once: A transfer is applied at most once per idempotency key.
+               why:      A debit that is applied twice takes money from somebody.
+               expected: one transfer for the key k-0
+               found:    k-0 was applied twice: t-1 and t-2 each took 250 EUR from a-3
+               the history of this run cannot be read, so its exchanges are missing here
+               and 2 more findings of this requirement, in result.json
+               everything that happened: target/fireassay/runs/retries-7/history.jsonl
+               judge it again: fireassay check target/fireassay/runs/retries-7
+               run it again:   fireassay run --target reference --case retries --seed 1
+
+            requirement             pass       violation
+            ledger.once                0               1
+            ledger.acked               2               0
+            2 runs: 1 pass, 1 VIOLATION in 42.0 s, of which 5.1 s for the stack
+        "#]]
+        .assert_eq(&format!("{}{}", lines.concat(), ending(&run, &told, Palette::Plain)));
+    }
+}

@@ -1,0 +1,184 @@
+//! From a history to what it comes to. The runner and `fireassay check` both end here, so that they cannot disagree.
+
+use std::collections::HashSet;
+
+use super::{CaseFile, FaultReport, Figures, Judged};
+use crate::history::{End, FaultChange, History, IntentId, Outcome, StepId, What};
+use crate::judgement::{Finding, Verdict};
+use crate::profile::{JudgedCase, Profile};
+
+/// What a history comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conclusion {
+    /// The case as a whole.
+    pub verdict: Verdict,
+    /// One for each requirement of the case.
+    pub findings: Vec<Judged>,
+    /// One for each step of the plan.
+    pub faults: Vec<FaultReport>,
+    /// The counts; the times are left at zero.
+    pub figures: Figures,
+}
+
+/// Judges a history by the requirements of its case. Pure: the same history gives the same conclusion.
+#[must_use]
+pub fn conclude(profile: &dyn Profile, case: &CaseFile, history: &History) -> Conclusion {
+    let requirements: Vec<String> = case.requirements.iter().map(|requirement| requirement.id.clone()).collect();
+    let judged = JudgedCase { requirements: &requirements, script: &case.script, plan: &case.plan };
+    let findings = weigh(case, profile.judge(history, &judged));
+    let faults = faults(case, history);
+    let verdict = verdict(&findings, &faults, history.end());
+    Conclusion { verdict, findings, faults, figures: figures(history) }
+}
+
+/// What each finding counts for, after the target's declared failures.
+fn weigh(case: &CaseFile, findings: Vec<Finding>) -> Vec<Judged> {
+    case.requirements
+        .iter()
+        .zip(findings)
+        .map(|(requirement, finding)| {
+            let declared = case.expected.iter().find(|(id, _)| *id == requirement.id);
+            let expected = declared.map(|(_, reason)| reason.clone());
+            let verdict = match finding.verdict() {
+                Verdict::Violation if expected.is_some() => Verdict::Expected,
+                other => other,
+            };
+            Judged { requirement: requirement.clone(), finding, verdict, expected }
+        })
+        .collect()
+}
+
+/// What became of each step of the plan. A step that the history says nothing about was never reached.
+fn faults(case: &CaseFile, history: &History) -> Vec<FaultReport> {
+    let mut reports: Vec<FaultReport> = (0u16..)
+        .zip(&case.plan.steps)
+        .map(|(step, planned)| FaultReport {
+            step: StepId(step),
+            fault: planned.to_string(),
+            bit: None,
+            missed: Some("the run ended before it was due".into()),
+        })
+        .collect();
+    for event in &history.events {
+        let What::Fault { step, change } = &event.what else { continue };
+        let Some(report) = reports.get_mut(usize::from(step.0)) else { continue };
+        match change {
+            FaultChange::Injected(what) => {
+                report.fault.clone_from(what);
+                report.missed = Some("no sign that it made a difference".into());
+            }
+            FaultChange::Bit(evidence) => (report.bit, report.missed) = (Some(evidence.clone()), None),
+            FaultChange::Missed(why) if report.bit.is_none() => report.missed = Some(why.clone()),
+            FaultChange::Missed(_) | FaultChange::Healed(_) => {}
+        }
+    }
+    reports
+}
+
+/// A violation stands whatever else happened; a pass needs a run that ended in order with every fault having bitten.
+fn verdict(findings: &[Judged], faults: &[FaultReport], end: Option<&End>) -> Verdict {
+    let worst = findings.iter().map(|judged| judged.verdict).max().unwrap_or(Verdict::Inconclusive);
+    let whole = end == Some(&End::Completed) && faults.iter().all(|fault| fault.bit.is_some());
+    if whole { worst } else { worst.max(Verdict::Inconclusive) }
+}
+
+fn figures(history: &History) -> Figures {
+    let mut figures = Figures::default();
+    let mut intents: HashSet<IntentId> = HashSet::new();
+    for event in &history.events {
+        match &event.what {
+            What::Invoke { intent, .. } => {
+                figures.attempts += 1;
+                intents.insert(*intent);
+            }
+            What::Return { outcome, .. } => match outcome {
+                Outcome::Ok { .. } => figures.ok += 1,
+                Outcome::Refused { .. } => figures.refused += 1,
+                Outcome::Unknown(_) => figures.unknown += 1,
+            },
+            What::Rows { .. } => figures.readings += 1,
+            What::Record(_) => figures.records += 1,
+            _ => {}
+        }
+    }
+    figures.intents = intents.len() as u64;
+    figures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Event;
+    use crate::profile::{Field, Operation, Pending};
+    use crate::report::samples::{case_file, history, judged};
+    use crate::suite::{Suite, SuiteError};
+
+    /// Finds what it was told to find.
+    #[derive(Debug)]
+    struct Says(Vec<Finding>);
+
+    impl Profile for Says {
+        fn name(&self) -> &'static str {
+            "ledger"
+        }
+        fn operations(&self) -> &'static [Operation] {
+            &[]
+        }
+        fn readings(&self) -> &'static [&'static str] {
+            &[]
+        }
+        fn event_fields(&self) -> &'static [Field] {
+            &[]
+        }
+        fn read_suite(&self, _path: &str, _text: &str) -> Result<Suite, SuiteError> {
+            Err(SuiteError("no suites here".into()))
+        }
+        fn pending(&self, _history: &History) -> Pending {
+            Pending::Nothing
+        }
+        fn judge(&self, _history: &History, _case: &JudgedCase<'_>) -> Vec<Finding> {
+            self.0.clone()
+        }
+    }
+
+    fn says(violated: bool) -> Says {
+        Says(vec![judged("ledger.once", violated).finding, judged("ledger.acked", false).finding])
+    }
+
+    fn without(history: History, leave_out: impl Fn(&Event) -> bool) -> History {
+        History { events: history.events.into_iter().filter(|event| !leave_out(event)).collect() }
+    }
+
+    #[test]
+    fn the_counts_come_from_the_history() {
+        let conclusion = conclude(&says(false), &case_file(), &history());
+        let figures = conclusion.figures;
+        assert_eq!((figures.intents, figures.attempts, figures.ok, figures.unknown), (2, 3, 1, 1));
+        assert_eq!((conclusion.verdict, conclusion.faults[0].fault.as_str()), (Verdict::Pass, "kill api-2"));
+    }
+
+    #[test]
+    fn a_fault_that_did_not_bite_spoils_a_pass_but_not_a_violation() {
+        let toothless =
+            without(history(), |event| matches!(&event.what, What::Fault { change: FaultChange::Bit(_), .. }));
+        let conclusion = conclude(&says(false), &case_file(), &toothless);
+        assert_eq!(conclusion.verdict, Verdict::Inconclusive);
+        assert_eq!(conclusion.faults[0].missed.as_deref(), Some("no sign that it made a difference"));
+        assert_eq!(conclude(&says(true), &case_file(), &toothless).verdict, Verdict::Violation);
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_is_no_pass() {
+        let cut = without(history(), |event| matches!(event.what, What::End { .. }));
+        assert_eq!(conclude(&says(false), &case_file(), &cut).verdict, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn a_declared_violation_counts_as_expected() {
+        let mut case = case_file();
+        case.expected.push(("ledger.once".into(), "keys are kept for a day only".into()));
+        let conclusion = conclude(&says(true), &case, &history());
+        assert_eq!((conclusion.verdict, conclusion.findings[0].verdict), (Verdict::Expected, Verdict::Expected));
+        assert_eq!(conclude(&says(false), &case, &history()).verdict, Verdict::Pass);
+    }
+}

@@ -1,0 +1,64 @@
+//! Does the suite see? One test for each defect of the reference target, and one for each of their cases without it.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use fireassay::conformance::{Arguments, Stage, StageError, complain, finish, verdict};
+use fireassay::detection::{Defect, Row, SWITCH, Sight};
+use fireassay::runner::Planned;
+use fireassay::suite::Case;
+use libtest_mimic::{Failed, Trial};
+
+/// Seeds for a defect that shows with every seed.
+const SEEDS: u64 = 1;
+
+/// Seeds for a defect that is a matter of timing, of which one has to catch it.
+const SEEDS_OF_TIMING: u64 = 5;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    match Stage::new("reference").and_then(|stage| Ok((trials(&stage)?, stage))) {
+        // Violations are what is wanted here: they do not belong into a JUnit report.
+        Ok((trials, stage)) => finish(arguments.run(trials), stage, None),
+        Err(error) => complain(&error.to_string()),
+    }
+}
+
+fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
+    let defects = stage.defects()?.defects;
+    let case_of = |defect: &Defect| stage.suite().cases.iter().find(|case| case.id == defect.case).cloned();
+    let mut cases: Vec<Case> = defects.iter().filter_map(case_of).collect();
+    cases.sort_by(|a, b| a.id.cmp(&b.id));
+    cases.dedup_by(|a, b| a.id == b.id);
+    let correct = cases.into_iter().map(|case| {
+        let stage = Arc::clone(stage);
+        Trial::ignorable_test(format!("correct::{}", case.id), move || {
+            verdict(&stage.run(&Planned { case, seed: 1, env: Vec::new() }))
+        })
+    });
+    let defective =
+        defects.iter().filter_map(|defect| Some((defect.clone(), case_of(defect)?))).map(|(defect, case)| {
+            let stage = Arc::clone(stage);
+            Trial::test(format!("defect::{}", defect.name), move || prove(&stage, defect, &case))
+        });
+    Ok(correct.chain(defective).collect())
+}
+
+/// Runs every seed, whatever came of those before: a defect is proven by all of them together.
+fn prove(stage: &Stage, defect: Defect, case: &Case) -> Result<(), Failed> {
+    let seeds = if defect.timing.is_some() { SEEDS_OF_TIMING } else { SEEDS };
+    let mut row = Row::new(defect);
+    let mut seen = Vec::new();
+    for seed in 1..=seeds {
+        let env = vec![(SWITCH.to_owned(), row.defect.name.clone())];
+        let told = stage.run(&Planned { case: case.clone(), seed, env });
+        let sight = Sight::of(&row.defect, &told.report);
+        seen.push(format!("seed {seed}: {sight:?}, kept in {}", told.report.directory.display()));
+        row.count(sight);
+    }
+    if row.is_proven() {
+        return Ok(());
+    }
+    let wanted = row.defect.caught_by.join(" or ");
+    Err(format!("expected a violation of {wanted} and of nothing unrelated\n{}", seen.join("\n")).into())
+}
