@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use fireassay::sandbox::{RedisData, Stack, StackConfig};
+use fireassay::fault::RedisData;
+use fireassay::sandbox::{Stack, StackConfig};
 
 const STARTS: usize = 5;
 const RESETS: usize = 30;

@@ -9,7 +9,7 @@ use crate::suite::Suite;
 use crate::target::Target;
 
 /// The suites that every binary carries, by profile, so that it works in any folder.
-const EMBEDDED: &[(&str, &str)] = &[];
+const EMBEDDED: &[(&str, &str)] = &[("ledger", include_str!("../../suites/ledger.toml"))];
 
 /// `given` is a folder with a `target.toml`, such a file, or the name of a folder under `targets`,
 /// here or in a folder above.

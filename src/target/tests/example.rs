@@ -8,6 +8,7 @@ use crate::profile::{Field, JudgedCase, Operation, Pending, Profile};
 use crate::suite::{Suite, SuiteError};
 use crate::target::{ManifestError, Target, parse};
 
+#[derive(Debug)]
 pub(super) struct Example;
 
 const fn field(name: &'static str, path: &'static str, required: bool) -> Field {
