@@ -12,7 +12,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::Mutex;
 
 use super::place::Place;
-use super::service::{make_folder, on_free_ports, until_ready, write};
+use super::service::{make_folder, on_free_ports, plain_env, until_ready, write};
 use super::{Killed, Port, Process, ProcessSpec, Processes, ServiceError, StackConfig, StartError};
 
 const SERVER: &str = "kafka";
@@ -237,6 +237,7 @@ impl Kafka {
              log.cleaner.enable=false\n\
              log.segment.bytes=16777216\n\
              offsets.topic.segment.bytes=16777216\n\
+             log.segment.delete.delay.ms=1000\n\
              controller.quorum.append.linger.ms=0\n\
              # Quick recovery.\n\
              group.initial.rebalance.delay.ms=0\n\
@@ -273,7 +274,7 @@ impl Kafka {
             name: SERVER.to_owned(),
             program: self.java.clone(),
             args: archive.into_iter().chain(args.map(str::to_owned)).collect(),
-            env: vec![("TZ".to_owned(), "UTC".to_owned())],
+            env: plain_env(),
             clear_env: true,
             directory: self.folder.clone(),
             log: self.log(),

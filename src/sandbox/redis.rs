@@ -11,7 +11,7 @@ use ::redis::{AsyncConnectionConfig, Client, RedisError};
 use tokio::sync::Mutex;
 
 use super::place::Place;
-use super::service::{make_folder, on_free_ports, until_ready, write};
+use super::service::{make_folder, on_free_ports, plain_env, until_ready, write};
 use super::{Killed, Port, Process, ProcessSpec, Processes, ServiceError, StackConfig, StartError};
 use crate::fault::RedisData;
 
@@ -202,7 +202,7 @@ impl Redis {
             name: SERVER.to_owned(),
             program: self.program.clone(),
             args: vec!["redis.conf".to_owned()],
-            env: vec![("TZ".to_owned(), "UTC".to_owned())],
+            env: plain_env(),
             clear_env: true,
             directory: self.folder.clone(),
             log: self.log(),

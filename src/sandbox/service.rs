@@ -186,6 +186,14 @@ where
     }
 }
 
+/// The environment of a server: what it takes to find programs and libraries, and nothing else. A PGOPTIONS or
+/// JAVA_TOOL_OPTIONS of the user must not change what is tested.
+pub(super) fn plain_env() -> Vec<(String, String)> {
+    let kept = ["PATH", "HOME", "LD_LIBRARY_PATH"].map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
+    let set = [("LC_ALL", "C.UTF-8"), ("TZ", "UTC")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    kept.into_iter().flatten().chain(set).collect()
+}
+
 /// Writes a file of a server.
 pub(super) fn write(server: &'static str, path: &Path, text: &str) -> Result<(), StartError> {
     std::fs::write(path, text).map_err(|why| StartError::Files { server, path: path.to_owned(), why })

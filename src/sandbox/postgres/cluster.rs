@@ -1,5 +1,6 @@
 //! The files of a Postgres server: data directory, settings, log.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -8,8 +9,8 @@ use std::time::Duration;
 use super::{SERVER, USER};
 use crate::sandbox::needs::PostgresPrograms;
 use crate::sandbox::place::Place;
-use crate::sandbox::service::write;
-use crate::sandbox::{Port, ProcessSpec, Processes, StartError};
+use crate::sandbox::service::{plain_env, write};
+use crate::sandbox::{Port, ProcessSpec, Processes, SpawnError, StartError};
 
 /// `initdb` takes a third of a second in memory; a slow disk and a busy machine need more.
 const INITDB_DEADLINE: Duration = Duration::from_secs(60);
@@ -74,7 +75,11 @@ pub(super) async fn initialise(
         log: folder.join("initdb.log"),
         ..files.spec()
     };
-    let process = processes.spawn(&initdb)?;
+    let process = processes.spawn(&initdb).map_err(|error| match error {
+        // Usually the temporary directory is below a folder that only root may enter.
+        SpawnError::Refused { why, .. } if why.kind() == ErrorKind::PermissionDenied => unwritable(why),
+        error => error.into(),
+    })?;
     let log = || process.log_tail(LOG_LINES);
     match process.wait(INITDB_DEADLINE).await {
         Some(status) if status.success() => Ok(files),
@@ -155,8 +160,7 @@ impl Initialised {
             name: SERVER.to_owned(),
             program: self.postgres.clone(),
             args: vec!["-D".to_owned(), text(&self.data())],
-            // The user's PGPORT, PGOPTIONS or LC_ALL must not change what is tested.
-            env: vec![("LC_ALL".to_owned(), "C.UTF-8".to_owned()), ("TZ".to_owned(), "UTC".to_owned())],
+            env: plain_env(),
             clear_env: true,
             directory: self.folder.clone(),
             log: self.log(),

@@ -169,6 +169,10 @@ impl Postgres {
     }
 
     async fn execute(&self, statement: String, what: impl Fn() -> String) -> Result<(), ServiceError> {
+        // The pool would go on trying to connect until its deadline.
+        if self.process.lock().await.is_none() {
+            return Err(failure(what(), "it has been killed and not started again"));
+        }
         let run = self.pool.execute(AssertSqlSafe(statement));
         match tokio::time::timeout(STATEMENT_DEADLINE, run).await {
             Ok(Ok(_)) => Ok(()),

@@ -41,10 +41,10 @@ titled() {
 kill_rest() {
     rest=''
     for group in $groups; do
-        kill -KILL -- "-$group" 2>/dev/null && rest=yes
+        kill -s KILL -- "-$group" 2>/dev/null && rest=yes
     done
     for pid in $(titled); do
-        kill -KILL "$pid" 2>/dev/null && rest=yes
+        kill -s KILL -- "$pid" 2>/dev/null && rest=yes
     done
     [ -z "$rest" ]
 }
