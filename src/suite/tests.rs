@@ -11,14 +11,10 @@ use crate::profile::{Script, Workload};
 /// Tagged inside, which serde reads whole first: the hardest kind to give good errors for.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its Debug form is looked at")]
 enum Work {
-    Hot {
-        accounts: u32,
-    },
-    #[allow(dead_code)]
-    Opposite {
-        pairs: u32,
-    },
+    Hot { accounts: u32 },
+    Opposite { pairs: u32 },
 }
 
 impl Workload for Work {

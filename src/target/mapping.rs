@@ -64,7 +64,7 @@ impl Mapping {
         let mut operations = BTreeMap::new();
         for operation in profile.operations() {
             let mut mapping = OperationMapping::default_of(operation)
-                .map_err(|error| built_in(&format!("{}.{}", profile.name(), operation.name), error))?;
+                .map_err(|error| built_in(&format!("{}.{}", profile.name(), operation.name), &error))?;
             if let Some(item) = changes.as_ref().and_then(|table| table.get(operation.name)) {
                 let is_reading = profile.readings().contains(&operation.name);
                 mapping.change(operation, is_reading, &item.table()?)?;
@@ -113,10 +113,10 @@ impl OperationMapping {
             return Ok(());
         }
         table.only(if is_reading { &["sql", "request", "headers", "reply"] } else { &HTTP })?;
-        let known = fields_of(operation).map_err(|error| built_in(operation.name, error))?;
+        let known = fields_of(operation).map_err(|error| built_in(operation.name, &error))?;
         let known: BTreeSet<_> = known.iter().map(String::as_str).collect();
         if let Some(item) = table.get("request") {
-            (self.method, self.path) = request(item.string()?, &known).map_err(|error| at(&item, error))?;
+            (self.method, self.path) = request(item.string()?, &known).map_err(|error| at(&item, &error))?;
             // The default body belongs to the default request: a GET has none, whatever was there.
             self.body = self.body.take().filter(|_| takes_body(&self.method));
         }
@@ -203,20 +203,20 @@ pub(super) fn change_path(fields: &mut [FieldPath], name: &str, item: &Item<'_>)
     let Some(field) = fields.iter_mut().find(|field| field.name == name) else {
         return Err(item.wrong_key(&format!("unknown field `{name}`"), Some(&suggest(name, &known))));
     };
-    field.path = json_path(item.string()?).map_err(|error| at(item, error))?;
+    field.path = json_path(item.string()?).map_err(|error| at(item, &error))?;
     Ok(())
 }
 
 /// A mistake in a profile's own default mapping, which no manifest can mend.
-pub(super) fn built_in(name: &str, error: Misread) -> ManifestError {
+pub(super) fn built_in(name: &str, error: &Misread) -> ManifestError {
     ManifestError(format!("the built-in mapping of {name} is wrong, please report it: {}", error.what))
 }
 
 pub(super) fn parse(item: &Item<'_>, known: &BTreeSet<&str>) -> Result<Template> {
-    Template::parse(item.string()?, known).map_err(|error| at(item, error))
+    Template::parse(item.string()?, known).map_err(|error| at(item, &error))
 }
 
-fn at(item: &Item<'_>, error: Misread) -> ManifestError {
+fn at(item: &Item<'_>, error: &Misread) -> ManifestError {
     item.wrong(&error.what, error.help.as_deref())
 }
 

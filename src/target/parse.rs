@@ -262,7 +262,7 @@ fn events(
     let mut events = BTreeMap::new();
     for profile in spoken {
         let mut fields =
-            mapping::paths(profile.event_fields()).map_err(|error| mapping::built_in(profile.name(), error))?;
+            mapping::paths(profile.event_fields()).map_err(|error| mapping::built_in(profile.name(), &error))?;
         for field in profile.event_fields() {
             if let Some(item) = table.get(field.name) {
                 mapping::change_path(&mut fields, field.name, &item)?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use minijinja::{Environment, ErrorKind, Expression, UndefinedBehavior};
 use serde_json::{Map, Value};
 
-use crate::source::{list, suggest};
+use crate::source::{list, nearest};
 
 static TEXTS: LazyLock<Environment<'static>> = LazyLock::new(strict);
 
@@ -124,8 +124,7 @@ fn present<T>(result: Result<T, minijinja::Error>) -> Result<Option<T>, String> 
 fn unknown(name: &str, known: &BTreeSet<&str>) -> Misread {
     let known: Vec<_> = known.iter().copied().collect();
     let all = if known.is_empty() { "none".to_owned() } else { list(&known) };
-    let near = suggest(name, &known);
-    let near = near.starts_with("did").then(|| near + " ").unwrap_or_default();
+    let near = nearest(name, &known).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
     Misread { what: format!("unknown template variable `{name}`"), help: Some(format!("{near}variables here: {all}")) }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
+use rdkafka::types::RDKafkaRespErr;
 use serde_json::{Value, json};
 
 use super::example::{manifest, target};
@@ -140,12 +141,10 @@ async fn a_broker_that_goes_away_and_comes_back() {
 
 #[tokio::test]
 async fn a_topic_that_is_not_there() {
-    let cluster = MockCluster::new(1).unwrap();
     let world = World::new();
-    let reader = EventReader::start(&cluster.bootstrap_servers(), "other.", &mapping(), world.recorder.clone()).await;
-    // The mock broker creates what it is asked for; a real one answers that it is unknown. Neither may hang.
-    if let Ok(reader) = reader {
-        reader.caught_up(PATIENCE).await.unwrap();
-        reader.stop().await.unwrap();
-    }
+    world.cluster.topic_error(TOPIC, RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
+    let brokers = world.cluster.bootstrap_servers();
+    let error = EventReader::start(&brokers, "run7.", &mapping(), Arc::clone(&world.recorder)).await.unwrap_err();
+    assert_eq!(error.topic, TOPIC);
+    assert!(error.why.contains("UnknownTopicOrPartition"), "{error}");
 }

@@ -20,7 +20,7 @@ static OPERATIONS: [Operation; 4] = [
         name: "transfer",
         request: "POST /transfers",
         headers: &[("Idempotency-Key", "{{ key }}")],
-        body: &[("from", "from"), ("to", "to"), ("amount", "amount")],
+        body: &[("from", "from"), ("to", "to"), ("amount", "amount"), ("currency", "currency")],
         reply: &[field("transfer", "$.id", true), field("status", "$.status", false)],
         refusal: &[field("transfer", "$.id", false), field("error", "$.error", false)],
     },

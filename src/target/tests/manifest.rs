@@ -96,6 +96,14 @@ fn a_manifest_is_read_whole() {
 }
 
 #[test]
+fn the_example_of_the_documentation_is_a_manifest() {
+    let page = include_str!("../../../docs/target-manifest.md");
+    let example = page.split("```").find_map(|block| block.strip_prefix("toml\n")).expect("the page has an example");
+    let target = target(example).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((target.roles.len(), target.expected.len()), (2, 1));
+}
+
+#[test]
 fn commands_are_rendered() {
     let target = target(WHOLE).unwrap();
     let api = target.render(target.role("api").unwrap(), &variables()).unwrap();
@@ -287,11 +295,11 @@ fn templates() {
     check_with(
         "[ledger.transfer]\nbody = { sum = \"{{ amout }}\" }",
         expect![[r#"
-        target.toml:8:16: unknown template variable `amout`
-          |
-        8 | body = { sum = "{{ amout }}" }
-          |                ^^^^^^^^^^^^^
-          = did you mean `amount`? variables here: `amount`, `from`, `key`, `to`"#]],
+            target.toml:8:16: unknown template variable `amout`
+              |
+            8 | body = { sum = "{{ amout }}" }
+              |                ^^^^^^^^^^^^^
+              = did you mean `amount`? variables here: `amount`, `currency`, `from`, `key`, `to`"#]],
     );
     check_with(
         "env = { PORT = 8080 }",
