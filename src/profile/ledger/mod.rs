@@ -10,7 +10,7 @@ mod oracles;
 mod pending;
 pub mod workload;
 
-pub use oracles::judge;
+pub use oracles::{judge, requirements};
 
 use self::facts::Facts;
 use self::workload::LedgerWorkload;

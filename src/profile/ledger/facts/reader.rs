@@ -12,7 +12,7 @@ use super::{
     Key, Names, ProcessKind, ProcessSeen, Reading, Removal, Row, Transfer, View, Why,
 };
 use crate::history::{
-    AttemptId, Doubt, Event, FaultChange, InstanceName, IntentId, Moment, Outcome, Phase, ProcessChange, Record, What,
+    AttemptId, Doubt, Event, FaultChange, InstanceName, Moment, Outcome, Phase, ProcessChange, Record, What,
 };
 use crate::oracle::effects::Heard;
 

@@ -1,0 +1,66 @@
+//! `ledger.same-answer`: all definite answers to the same key and body agree, declines included.
+
+use super::{Found, Seen};
+use crate::history::AttemptId;
+use crate::judgement::Witness;
+use crate::profile::ledger::facts::{Answer, Attempt, Intent, Transfer};
+
+pub(super) fn judge(seen: &Seen<'_>) -> Found {
+    let mut found = Found::default();
+    let mut compared = 0;
+    for (id, intent) in seen.facts.numbered_intents() {
+        if intent.sent < 2 || !Seen::moves(intent) || is_contested(seen, intent) {
+            continue;
+        }
+        let definite = |(_, attempt): &(AttemptId, &Attempt)| {
+            !matches!(attempt.answer, Answer::Unknown(_) | Answer::Refused { status: None, .. })
+        };
+        let mut answers = seen.facts.attempts_of(intent).filter(definite);
+        let Some((last, after)) = answers.next() else { continue };
+        let mut earlier = answers.peekable();
+        compared += u64::from(earlier.peek().is_some());
+        if let Some((first, before)) = earlier.find(|(_, before)| differ(before.answer, after.answer)) {
+            found.blame("changed", || {
+                let expected = format!("{} gets the same answer every time", seen.intent(id));
+                let text = format!("first {}, then {}", tell(seen, before.answer), tell(seen, after.answer));
+                let mut witnesses = vec![Witness::Intent(id), Witness::Attempt(first)];
+                witnesses.extend(seen.faults_between(before.invoked, after.invoked));
+                witnesses.push(Witness::Attempt(last));
+                (expected, text, witnesses)
+            });
+        }
+    }
+    found.saw("transfers that were answered more than once", compared, 10);
+    found
+}
+
+/// A body that lost its key to another one may be refused while the other is under way, and win once that has failed.
+fn is_contested(seen: &Seen<'_>, intent: &Intent) -> bool {
+    let in_doubt = |key| seen.books.with_key(key).any(|other| seen.facts.intents[other.0 as usize].heard.unknown);
+    seen.books.is_reused(intent.key) && intent.key.is_some_and(in_doubt)
+}
+
+fn differ(one: Answer, other: Answer) -> bool {
+    match (named(one), named(other)) {
+        _ if matches!(one, Answer::Ok { .. }) != matches!(other, Answer::Ok { .. }) => true,
+        // A refusal need not name a transfer.
+        (Some(one), Some(other)) => one != other,
+        _ => false,
+    }
+}
+
+fn named(answer: Answer) -> Option<Transfer> {
+    match answer {
+        Answer::Ok { transfer } | Answer::Refused { transfer, .. } => transfer,
+        Answer::Unknown(_) => None,
+    }
+}
+
+fn tell(seen: &Seen<'_>, answer: Answer) -> String {
+    let word = match answer {
+        Answer::Ok { .. } => "acknowledged".to_owned(),
+        Answer::Refused { status, .. } => format!("refused with {}", status.unwrap_or_default()),
+        Answer::Unknown(_) => "not answered".to_owned(),
+    };
+    named(answer).map_or(word.clone(), |transfer| format!("{word} as {}", seen.transfer(transfer)))
+}
