@@ -13,7 +13,7 @@ mod list;
 pub(crate) mod locate;
 mod output;
 mod progress;
-mod run;
+pub(crate) mod run;
 mod schema;
 pub(crate) mod select;
 
@@ -65,11 +65,6 @@ enum Command {
     Defects(defects::Args),
     Schema(schema::Args),
     Completions(completions::Args),
-}
-
-/// Writes the JUnit report of a test run.
-pub(crate) fn write_junit(path: &std::path::Path, told: &[crate::report::Told]) -> Result<(), String> {
-    run::write_junit(path, told).map_err(|failure| failure.to_string())
 }
 
 /// Parses the command line, does what it says and gives back the exit code.

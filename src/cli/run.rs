@@ -105,9 +105,7 @@ fn publish(args: &Args, suite: &Suite, report: &RunReport, palette: Palette) -> 
     if let Some(path) = &args.junit {
         unwritten.extend(write_junit(path, &told).err());
     }
-    if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) {
-        unwritten.extend(append(Path::new(&path), &markdown::page(report, &told)).err());
-    }
+    unwritten.extend(write_job_summary(&told).err());
     note(terminal::ending(report, &told, palette).trim_end());
     for requirement in &stale {
         note(&palette.paint(Tone::Bad, &format!("{} is declared as expected to fail, but every case that checks it passed: take the declaration out of target.toml", piece(requirement))));
@@ -145,9 +143,12 @@ pub(crate) fn write_junit(path: &Path, told: &[Told]) -> Result<(), Failure> {
     write().map_err(|error| unwritten("the JUnit report", path, &error))
 }
 
-fn append(path: &Path, text: &str) -> Result<(), Failure> {
+/// Appends the report to the summary page of a GitHub job, if this is one.
+pub(crate) fn write_job_summary(told: &[Told]) -> Result<(), Failure> {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else { return Ok(()) };
+    let path = Path::new(&path);
     let open = fs::OpenOptions::new().append(true).create(true).open(path);
-    open.and_then(|mut file| file.write_all(text.as_bytes()))
+    open.and_then(|mut file| file.write_all(markdown::page(told).as_bytes()))
         .map_err(|error| unwritten("the job summary", path, &error))
 }
 

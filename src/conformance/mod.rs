@@ -33,6 +33,7 @@ use libtest_mimic::{Completion, Failed, Trial};
 pub use arguments::Arguments;
 pub use stage::{Stage, StageError};
 
+use crate::cli::run::{write_job_summary, write_junit};
 use crate::cli::select::{Selection, TierChoice, select};
 use crate::report::Told;
 use crate::report::style::Palette;
@@ -63,7 +64,8 @@ pub fn main_of(target: &str) -> ExitCode {
     }
 }
 
-/// Takes the stage down, writes JUnit to a file if one is given and anything was run, and gives back the exit code.
+/// Takes the stage down and gives back the exit code. If a file is given for JUnit and anything was run, it is written,
+/// and so is the summary page of a GitHub job.
 #[must_use]
 pub fn finish(code: ExitCode, stage: Arc<Stage>, junit: Option<&Path>) -> ExitCode {
     let told = stage.told();
@@ -72,9 +74,9 @@ pub fn finish(code: ExitCode, stage: Arc<Stage>, junit: Option<&Path>) -> ExitCo
         stage.finish();
     }
     let Some(junit) = junit.filter(|_| !told.is_empty()) else { return code };
-    match crate::cli::write_junit(junit, &told) {
+    match write_junit(junit, &told).and_then(|()| write_job_summary(&told)) {
         Ok(()) => code,
-        Err(error) => complain(&error),
+        Err(failure) => complain(&format!("{failure}\n next: {}", failure.next)),
     }
 }
 

@@ -110,9 +110,10 @@ pub fn standings<'a>(reports: impl IntoIterator<Item = &'a CaseReport>) -> BTree
 
 /// `12 runs: 11 pass, 1 VIOLATION`.
 #[must_use]
-pub fn totals(run: &RunReport) -> String {
-    let counts: Vec<_> = standings(&run.cases).iter().map(|(standing, n)| format!("{n} {standing}")).collect();
-    format!("{}: {}", count(run.cases.len() as u64, "run"), counts.join(", "))
+pub fn totals<'a>(reports: impl IntoIterator<Item = &'a CaseReport>) -> String {
+    let standings = standings(reports);
+    let counts: Vec<_> = standings.iter().map(|(standing, runs)| format!("{runs} {standing}")).collect();
+    format!("{}: {}", count(standings.values().sum(), "run"), counts.join(", "))
 }
 
 /// One requirement over all runs.

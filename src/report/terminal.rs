@@ -54,7 +54,8 @@ pub fn ending(run: &RunReport, told: &[Told], palette: Palette) -> String {
         } else {
             format!(", of which {} for the stack", seconds(run.stack_start))
         };
-        let _ = writeln!(text, "\n{} in {}{stack}", palette.paint(Tone::Strong, &totals(run)), seconds(run.took));
+        let _ =
+            writeln!(text, "\n{} in {}{stack}", palette.paint(Tone::Strong, &totals(&run.cases)), seconds(run.took));
     }
     text
 }
