@@ -1,8 +1,7 @@
 //! The callers: they follow the script, send attempts, and write down what they hear.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -25,13 +24,14 @@ pub(super) struct Callers {
     cancel: CancellationToken,
     /// Attempts of the load phase that have been sent: what triggers count.
     sent: watch::Sender<u32>,
-    next_attempt: AtomicU32,
     book: Mutex<Book>,
 }
 
-/// What callers remember of each intent.
+/// What callers remember.
 #[derive(Debug, Default)]
 struct Book {
+    /// How many attempts have been sent: the number of the next.
+    attempts: u32,
     /// How often each intent was sent: decides the instance of the next attempt.
     sendings: HashMap<IntentId, u32>,
     /// The fields of the first definite reply.
@@ -58,8 +58,7 @@ impl Callers {
         cancel: CancellationToken,
     ) -> Self {
         let (sent, _) = watch::channel(0);
-        let next_attempt = AtomicU32::new(0);
-        Self { script, driver, recorder, fronts, cancel, sent, next_attempt, book: Mutex::default() }
+        Self { script, driver, recorder, fronts, cancel, sent, book: Mutex::default() }
     }
 
     /// The driver that the callers use.
@@ -188,9 +187,7 @@ impl Callers {
     }
 
     async fn attempt(&self, intent: IntentId, client: ClientId, route: Route, call: &Call, counted: bool) -> Outcome {
-        let attempt = AttemptId(self.next_attempt.fetch_add(1, Ordering::Relaxed));
-        let to = self.route(intent, route);
-        self.recorder.record(What::Invoke { attempt, intent, client, to: to.clone(), call: call.clone() });
+        let (attempt, to) = self.announce(intent, client, route, call);
         if counted {
             self.sent.send_modify(|sent| *sent += 1);
         }
@@ -203,31 +200,39 @@ impl Callers {
         outcome
     }
 
-    fn route(&self, intent: IntentId, route: Route) -> InstanceName {
+    /// Numbers an attempt, chooses its instance and records it, all at once: numbers follow the order of the history.
+    fn announce(&self, intent: IntentId, client: ClientId, route: Route, call: &Call) -> (AttemptId, InstanceName) {
+        let mut book = self.book();
+        let attempt = AttemptId(book.attempts);
+        book.attempts += 1;
         let turn = match route {
             Route::Fixed(turn) => turn,
             Route::Rotate(client) => {
-                let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
                 let sendings = book.sendings.entry(intent).or_default();
                 *sendings += 1;
                 usize::from(client.0) + *sendings as usize - 1
             }
         };
-        self.fronts[turn % self.fronts.len()].clone()
+        let to = self.fronts[turn % self.fronts.len()].clone();
+        self.recorder.record(What::Invoke { attempt, intent, client, to: to.clone(), call: call.clone() });
+        (attempt, to)
     }
 
     fn remember(&self, intent: IntentId, outcome: &Outcome) {
         if let Outcome::Ok { reply, .. } | Outcome::Refused { status: Some(_), reply, .. } = outcome {
-            let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-            book.replies.entry(intent).or_insert_with(|| reply.clone());
+            self.book().replies.entry(intent).or_insert_with(|| reply.clone());
         }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The call with its bound fields filled in; `None` when a reply that it needs is missing.
     fn bound_call(&self, intent: IntentId) -> Option<Call> {
         let intent = &self.script.intents[intent.0 as usize];
         let mut call = intent.call.clone();
-        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = self.book();
         for bind in &intent.binds {
             let value = book.replies.get(&bind.intent)?.get(&bind.reply)?;
             call.fields.insert(bind.field.clone(), value.clone());
