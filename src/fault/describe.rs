@@ -71,7 +71,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.fault, self.trigger)?;
         match self.heal {
-            _ if matches!(self.fault, Fault::Cut { .. } | Fault::FlushRedis | Fault::Restart(_)) => Ok(()),
+            _ if self.fault.is_momentary() || matches!(self.fault, Fault::Cut { .. }) => Ok(()),
             Heal::After(pause) => write!(f, ", for {}", format_duration(pause)),
             Heal::Operations(count) => write!(f, ", for {count} attempts"),
             Heal::AtEnd => f.write_str(", to the end of the load"),

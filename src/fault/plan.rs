@@ -205,6 +205,14 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// Whether it is over once it is done, so that there is nothing to heal.
+    #[must_use]
+    pub fn is_momentary(&self) -> bool {
+        matches!(self, Self::Restart(_) | Self::FlushRedis)
+    }
+}
+
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

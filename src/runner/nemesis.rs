@@ -119,6 +119,9 @@ impl Nemesis {
             },
         };
         self.inject(index).await;
+        if progress.step.fault.is_momentary() {
+            return;
+        }
         let sent_at_injection = *self.sent.borrow();
         tokio::select! {
             biased;
