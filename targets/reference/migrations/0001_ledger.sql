@@ -66,7 +66,7 @@ create index outbox_unsent on outbox (position) where sent_at is null;
 
 -- Which relay publishes. One row.
 create table relay_lease (
-    only    boolean primary key default true check (only),
+    sole    boolean primary key default true check (sole),
     holder  text not null,
     expires timestamptz not null
 );
