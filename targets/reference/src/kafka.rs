@@ -7,7 +7,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::producer::FutureProducer;
 
 /// How long the broker may take to acknowledge before the producer is given up.
-pub(crate) const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(3);
+pub(crate) const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(2);
 
 /// A new producer. It never drops a message from the middle of the queue: it is idempotent, so its own retries keep the
 /// order and leave no duplicates, and it has no time limit per message (`message.timeout.ms` 0), because a limit that

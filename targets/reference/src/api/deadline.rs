@@ -12,7 +12,7 @@ use super::errors::ApiError;
 use crate::defects::Defect;
 
 /// What a request may take.
-const REQUEST_LIMIT: Duration = Duration::from_secs(3);
+const REQUEST_LIMIT: Duration = Duration::from_secs(4);
 
 /// Runs the request as a task of its own. Were it part of the connection's task, a caller that hangs up would cancel it at
 /// whatever it awaits, and cost a database connection each time.

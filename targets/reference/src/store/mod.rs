@@ -18,7 +18,7 @@ const CONNECT_LIMIT: Duration = Duration::from_millis(1_500);
 /// Limits that the server itself keeps. They matter when this process cannot: while it is stopped, or when it has given
 /// up a connection that the server still believes in. The locks of a transaction nobody finishes are free after a second.
 const SERVER_LIMITS: [(&str, &str); 3] =
-    [("lock_timeout", "2000"), ("statement_timeout", "2500"), ("idle_in_transaction_session_timeout", "1000")];
+    [("lock_timeout", "3000"), ("statement_timeout", "3500"), ("idle_in_transaction_session_timeout", "1000")];
 
 /// Creates the tables, or brings them up to date.
 ///

@@ -27,8 +27,8 @@ const CONNECTIONS_MAX: usize = 8;
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(2);
 /// What `BEGIN` may take: a round trip and no work.
 const BEGIN_LIMIT: Duration = Duration::from_secs(1);
-/// What `COMMIT` and `ROLLBACK` may take.
-const END_LIMIT: Duration = Duration::from_secs(2);
+/// What `COMMIT` and `ROLLBACK` may take: the same, on a server that writes to disk quickly.
+const END_LIMIT: Duration = Duration::from_secs(1);
 
 /// The database, through a bounded number of connections.
 pub(crate) struct Database {
