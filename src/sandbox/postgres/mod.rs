@@ -26,6 +26,7 @@ const READY_DEADLINE: Duration = Duration::from_secs(30);
 /// For one statement of the harness.
 const STATEMENT_DEADLINE: Duration = Duration::from_secs(20);
 const GONE_DEADLINE: Duration = Duration::from_secs(10);
+const GONE_EVERY: Duration = Duration::from_millis(1);
 /// For the orderly end, in which Postgres removes its shared memory.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 /// The longest name Postgres keeps whole.
@@ -119,24 +120,30 @@ impl Postgres {
     pub async fn kill(&self) -> Result<Killed, ServiceError> {
         let mut running = self.process.lock().await;
         let start = Instant::now();
-        let mut pids = Vec::new();
-        if let Some(process) = running.take() {
-            let children = children::of(process.pid());
-            if process.kill() {
-                pids.push(process.pid());
-                pids.extend(children);
-            }
+        let process = running.take().filter(|process| process.try_status().is_none());
+        let mut pids: Vec<u32> = process.iter().map(Process::pid).collect();
+        let mut children = process.iter().flat_map(|process| children::of(process.pid())).collect::<Vec<_>>();
+        pids.extend(children.iter().map(|child| child.pid));
+        if let Some(process) = process {
+            process.kill();
+            children.iter().for_each(children::Child::kill);
             let _ = process.wait(GONE_DEADLINE).await;
         }
         // Each backend has a session of its own and outlives the postmaster for a moment. While one is there, a new
         // postmaster refuses to start: "pre-existing shared memory block is still in use".
-        let title = self.cluster.title();
-        while children::kill_titled(&title) > 0 {
+        loop {
+            // Those that were forked in the meantime.
+            let late = children::titled(&self.cluster.title());
+            late.iter().for_each(children::Child::kill);
+            children.retain(|child| !child.is_gone());
+            if late.is_empty() && children.is_empty() {
+                break;
+            }
             if start.elapsed() > GONE_DEADLINE {
-                let why = format!("processes titled `{title}` are still there after {} s", GONE_DEADLINE.as_secs());
+                let why = format!("some of processes {pids:?} are still there after {} s", GONE_DEADLINE.as_secs());
                 return Err(failure("kill all processes", why));
             }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::time::sleep(GONE_EVERY).await;
         }
         Ok(Killed { server: SERVER, pids, took: start.elapsed() })
     }
@@ -188,7 +195,7 @@ impl Drop for Postgres {
             process.signal_leader(Signal::SIGQUIT);
             process.wait_blocking(STOP_DEADLINE);
         }
-        children::kill_titled(&self.cluster.title());
+        children::titled(&self.cluster.title()).iter().for_each(children::Child::kill);
     }
 }
 
