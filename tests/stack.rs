@@ -1,4 +1,5 @@
 //! The stack against real Postgres, Redis and Kafka: it serves, survives what a run does to it, and leaves nothing behind.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::net::TcpListener;
@@ -334,7 +335,7 @@ fn a_place_that_postgres_cannot_reach_is_an_error_that_says_how_to_choose_anothe
 }
 
 #[test]
-fn a_process_is_watched_paused_and_ended() {
+fn a_process_is_watched_and_ended() {
     serially(|| async {
         let folder = tempfile::tempdir().unwrap();
         let processes = Processes::start().unwrap();
@@ -343,16 +344,27 @@ fn a_process_is_watched_paused_and_ended() {
         until("it has started", || process.log_tail(1) == "started");
         assert_eq!(process.wait(Duration::ZERO).await, None);
 
-        assert!(process.pause());
-        until("it is stopped", || state(process.pid()) == Some('T'));
-        assert!(process.resume());
-        until("it goes on", || state(process.pid()) != Some('T'));
-
         assert!(process.terminate());
         let status = process.wait(DEADLINE).await.unwrap();
         assert_eq!((status.code(), process.try_status()), (Some(3), Some(status)));
         assert_eq!(process.log_tail(1), "ending");
         assert!(!process.kill(), "an ended process cannot be hit");
+    });
+}
+
+#[test]
+fn a_paused_process_stands_still_until_it_is_resumed() {
+    serially(|| async {
+        let folder = tempfile::tempdir().unwrap();
+        // One process: a shell that has just forked is not shown as stopped while its child is.
+        let process = Processes::start().unwrap().spawn(&shell(folder.path(), "exec sleep 1000")).unwrap();
+        assert!(process.pause());
+        until("it is stopped", || state(process.pid()) == Some('T'));
+        assert!(process.resume());
+        until("it goes on", || state(process.pid()) != Some('T'));
+        assert!(process.pause());
+        assert!(process.kill(), "a stopped process can be killed");
+        assert!(process.wait(DEADLINE).await.is_some());
     });
 }
 

@@ -3,6 +3,7 @@
 mod children;
 mod cluster;
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -141,7 +142,7 @@ impl Postgres {
             }
             if start.elapsed() > GONE_DEADLINE {
                 let why = format!("some of processes {pids:?} are still there after {} s", GONE_DEADLINE.as_secs());
-                return Err(failure("kill all processes", why));
+                return Err(failure("kill all processes", &why));
             }
             tokio::time::sleep(GONE_EVERY).await;
         }
@@ -183,8 +184,8 @@ impl Postgres {
         let run = self.pool.execute(AssertSqlSafe(statement));
         match tokio::time::timeout(STATEMENT_DEADLINE, run).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(failure(what(), error)),
-            Err(_) => Err(failure(what(), format!("no answer within {} s", STATEMENT_DEADLINE.as_secs()))),
+            Ok(Err(error)) => Err(failure(what(), &error)),
+            Err(_) => Err(failure(what(), &format!("no answer within {} s", STATEMENT_DEADLINE.as_secs()))),
         }
     }
 }
@@ -218,12 +219,12 @@ fn quoted(name: &str, what: impl Fn() -> String) -> Result<String, ServiceError>
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(plain) {
         let why = format!("a name has 1 to {NAME_BYTES_MAX} letters, digits, `_` and `-`");
-        return Err(failure(what(), why));
+        return Err(failure(what(), &why));
     }
     Ok(format!("\"{name}\""))
 }
 
-fn failure(what: impl Into<String>, why: impl ToString) -> ServiceError {
+fn failure(what: impl Into<String>, why: &(impl Display + ?Sized)) -> ServiceError {
     ServiceError { server: SERVER, what: what.into(), why: why.to_string() }
 }
 
