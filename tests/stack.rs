@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fireassay::sandbox::{ProcessSpec, Processes, RedisData, Stack, StackConfig, StackError, StartError};
+use fireassay::sandbox::{ProcessSpec, Processes, RedisData, Stack, StackConfig, StackError, StartError, needs};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
@@ -241,6 +241,8 @@ fn a_killed_harness_leaves_nothing() {
         let directory = PathBuf::from(fs::read_to_string(&ready).unwrap());
         let before = processes_of(&directory);
         let instances = [number_in(&directory, "leader"), number_in(&directory, "grandchild")];
+        let segment = shared_memory_in(&directory);
+        assert!(has_shared_memory(segment));
         assert!(before.len() > 5 && instances.iter().all(|pid| is_alive(*pid)), "{before:?}");
 
         harness.kill().unwrap();
@@ -248,6 +250,7 @@ fn a_killed_harness_leaves_nothing() {
         until("its directory is gone", || !directory.exists());
         until("its processes are gone", || processes_of(&directory).is_empty());
         until("its instances are gone", || !instances.iter().any(|pid| is_alive(*pid)));
+        until("its shared memory is gone", || !has_shared_memory(segment));
     });
 }
 
@@ -275,6 +278,16 @@ fn what_is_missing_is_said_with_the_way_to_get_it() {
         assert!(message.contains("there is no java on PATH") && message.contains("JAVA_HOME"), "{message}");
         assert!(message.contains("there is no redis-server on PATH"), "{message}");
     });
+}
+
+#[test]
+fn what_is_there_is_found_with_its_version() {
+    let needs = needs::check(&StackConfig::from_env().unwrap());
+    for need in needs.iter().filter(|need| !need.optional) {
+        let found = need.state.as_ref().unwrap_or_else(|problem| panic!("{}: {problem}", need.name));
+        let has_version = found.version.starts_with(|c: char| c.is_ascii_digit());
+        assert!(has_version || need.name == "user for postgres", "{need:?}");
+    }
 }
 
 #[test]
@@ -410,6 +423,17 @@ fn shell(directory: &Path, script: &str) -> ProcessSpec {
 
 fn number_in(directory: &Path, file: &str) -> u32 {
     fs::read_to_string(directory.join(file)).unwrap().trim().parse().unwrap()
+}
+
+/// The System V segment of the Postgres in `directory`: the last number of line 7 of its lock file.
+fn shared_memory_in(directory: &Path) -> u64 {
+    let lock_file = fs::read_to_string(directory.join("postgres/data/postmaster.pid")).unwrap();
+    lock_file.lines().nth(6).unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+fn has_shared_memory(segment: u64) -> bool {
+    let all = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    all.lines().any(|line| line.split_whitespace().nth(1) == Some(&segment.to_string()))
 }
 
 fn is_alive(pid: u32) -> bool {

@@ -204,9 +204,6 @@ async fn launch(cluster: &Cluster, processes: &Processes, pool: &PgPool) -> Resu
     let process = processes.spawn(&cluster.spec())?;
     let probe = || async { pool.execute("SELECT 1").await.map(drop).map_err(|error| error.to_string()) };
     until_ready(SERVER, &process, READY_DEADLINE, probe).await?;
-    if let Some(id) = cluster.shared_memory() {
-        processes.guard_shared_memory(id);
-    }
     Ok(process)
 }
 

@@ -97,9 +97,9 @@ impl Processes {
         self.shared.guardian.title(title);
     }
 
-    /// Has the guardian remove a System V shared memory segment, which outlives the processes that use it.
-    pub(super) fn guard_shared_memory(&self, id: u64) {
-        self.shared.guardian.shared_memory(id);
+    /// Has the guardian remove the System V shared memory of a Postgres, which outlives its processes.
+    pub(super) fn guard_postmaster(&self, lock_file: &Path) {
+        self.shared.guardian.postmaster(lock_file);
     }
 }
 
