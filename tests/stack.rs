@@ -1,4 +1,5 @@
 //! The stack against real Postgres, Redis and Kafka: it serves, survives what a run does to it, and leaves nothing behind.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::net::TcpListener;
@@ -8,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fireassay::fault::RedisData;
-use fireassay::sandbox::{ProcessSpec, Processes, Stack, StackConfig, StackError, StartError};
+use fireassay::sandbox::{ProcessSpec, Processes, Stack, StackConfig, StackError, StartError, needs};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
@@ -241,6 +242,8 @@ fn a_killed_harness_leaves_nothing() {
         let directory = PathBuf::from(fs::read_to_string(&ready).unwrap());
         let before = processes_of(&directory);
         let instances = [number_in(&directory, "leader"), number_in(&directory, "grandchild")];
+        let segment = shared_memory_in(&directory);
+        assert!(has_shared_memory(segment));
         assert!(before.len() > 5 && instances.iter().all(|pid| is_alive(*pid)), "{before:?}");
 
         harness.kill().unwrap();
@@ -248,6 +251,7 @@ fn a_killed_harness_leaves_nothing() {
         until("its directory is gone", || !directory.exists());
         until("its processes are gone", || processes_of(&directory).is_empty());
         until("its instances are gone", || !instances.iter().any(|pid| is_alive(*pid)));
+        until("its shared memory is gone", || !has_shared_memory(segment));
     });
 }
 
@@ -275,6 +279,16 @@ fn what_is_missing_is_said_with_the_way_to_get_it() {
         assert!(message.contains("there is no java on PATH") && message.contains("JAVA_HOME"), "{message}");
         assert!(message.contains("there is no redis-server on PATH"), "{message}");
     });
+}
+
+#[test]
+fn what_is_there_is_found_with_its_version() {
+    let needs = needs::check(&StackConfig::from_env().unwrap());
+    for need in needs.iter().filter(|need| !need.optional) {
+        let found = need.state.as_ref().unwrap_or_else(|problem| panic!("{}: {problem}", need.name));
+        let has_version = found.version.starts_with(|c: char| c.is_ascii_digit());
+        assert!(has_version || need.name == "user for postgres", "{need:?}");
+    }
 }
 
 #[test]
@@ -335,7 +349,7 @@ fn a_place_that_postgres_cannot_reach_is_an_error_that_says_how_to_choose_anothe
 }
 
 #[test]
-fn a_process_is_watched_paused_and_ended() {
+fn a_process_is_watched_and_ended() {
     serially(|| async {
         let folder = tempfile::tempdir().unwrap();
         let processes = Processes::start().unwrap();
@@ -344,16 +358,27 @@ fn a_process_is_watched_paused_and_ended() {
         until("it has started", || process.log_tail(1) == "started");
         assert_eq!(process.wait(Duration::ZERO).await, None);
 
-        assert!(process.pause());
-        until("it is stopped", || state(process.pid()) == Some('T'));
-        assert!(process.resume());
-        until("it goes on", || state(process.pid()) != Some('T'));
-
         assert!(process.terminate());
         let status = process.wait(DEADLINE).await.unwrap();
         assert_eq!((status.code(), process.try_status()), (Some(3), Some(status)));
         assert_eq!(process.log_tail(1), "ending");
         assert!(!process.kill(), "an ended process cannot be hit");
+    });
+}
+
+#[test]
+fn a_paused_process_stands_still_until_it_is_resumed() {
+    serially(|| async {
+        let folder = tempfile::tempdir().unwrap();
+        // One process: a shell that has just forked is not shown as stopped while its child is.
+        let process = Processes::start().unwrap().spawn(&shell(folder.path(), "exec sleep 1000")).unwrap();
+        assert!(process.pause());
+        until("it is stopped", || state(process.pid()) == Some('T'));
+        assert!(process.resume());
+        until("it goes on", || state(process.pid()) != Some('T'));
+        assert!(process.pause());
+        assert!(process.kill(), "a stopped process can be killed");
+        assert!(process.wait(DEADLINE).await.is_some());
     });
 }
 
@@ -399,6 +424,17 @@ fn shell(directory: &Path, script: &str) -> ProcessSpec {
 
 fn number_in(directory: &Path, file: &str) -> u32 {
     fs::read_to_string(directory.join(file)).unwrap().trim().parse().unwrap()
+}
+
+/// The System V segment of the Postgres in `directory`: the last number of line 7 of its lock file.
+fn shared_memory_in(directory: &Path) -> u64 {
+    let lock_file = fs::read_to_string(directory.join("postgres/data/postmaster.pid")).unwrap();
+    lock_file.lines().nth(6).unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+fn has_shared_memory(segment: u64) -> bool {
+    let all = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    all.lines().any(|line| line.split_whitespace().nth(1) == Some(&segment.to_string()))
 }
 
 fn is_alive(pid: u32) -> bool {

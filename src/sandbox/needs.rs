@@ -3,7 +3,7 @@
 mod find;
 mod version;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::StackConfig;
 use super::config::KAFKA_VERSION;
@@ -45,13 +45,19 @@ pub(super) struct PostgresPrograms {
     pub(super) user: Option<find::OtherUser>,
 }
 
+/// Kafka's jars, and what runs them.
+#[derive(Clone, Debug)]
+pub(super) struct KafkaPrograms {
+    pub(super) java: PathBuf,
+    pub(super) jars: Vec<PathBuf>,
+}
+
 /// All that the stack starts.
 #[derive(Clone, Debug)]
 pub(super) struct Programs {
     pub(super) postgres: PostgresPrograms,
     pub(super) redis: PathBuf,
-    pub(super) java: PathBuf,
-    pub(super) kafka_jars: Vec<PathBuf>,
+    pub(super) kafka: KafkaPrograms,
 }
 
 /// Checks everything and asks each program for its version. Takes a fraction of a second; no program is waited for
@@ -64,7 +70,7 @@ pub fn check(config: &StackConfig) -> Vec<Need> {
         need("initdb", find::postgres(config, "initdb").and_then(program)),
         need("user for postgres", find::other_user().map(described)),
         need("redis-server", find::on_path("redis-server").and_then(program)),
-        need("java", find::java().and_then(recent_java)),
+        need("java", find::java().and_then(|java| recent_java(&java))),
         need("kafka jars", find::kafka_jars(config).map(|jars| jar_folder(config, &jars))),
         need("temporary space", space(config)),
         Need { optional: true, ..need("docker", find::on_path("docker").and_then(program)) },
@@ -77,9 +83,11 @@ pub(super) fn locate(config: &StackConfig) -> Result<Programs, Vec<Need>> {
     let (postgres, initdb) = (find::postgres(config, "postgres"), find::postgres(config, "initdb"));
     let (redis, java, jars) = (find::on_path("redis-server"), find::java(), find::kafka_jars(config));
     match (postgres, initdb, user, redis, java, jars) {
-        (Ok(postgres), Ok(initdb), Ok(user), Ok(redis), Ok(java), Ok(kafka_jars)) => {
-            Ok(Programs { postgres: PostgresPrograms { postgres, initdb, user }, redis, java, kafka_jars })
-        }
+        (Ok(postgres), Ok(initdb), Ok(user), Ok(redis), Ok(java), Ok(jars)) => Ok(Programs {
+            postgres: PostgresPrograms { postgres, initdb, user },
+            redis,
+            kafka: KafkaPrograms { java, jars },
+        }),
         (postgres, initdb, user, redis, java, jars) => {
             let problems = [
                 ("postgres", postgres.err()),
@@ -132,8 +140,8 @@ fn described(user: Option<find::OtherUser>) -> Found {
     Found { place, version: String::new() }
 }
 
-fn recent_java(java: PathBuf) -> Result<Found, String> {
-    let version = version::of(&java)?;
+fn recent_java(java: &Path) -> Result<Found, String> {
+    let version = version::of(java)?;
     match version::major(&version) {
         Some(major) if major < JAVA_MIN => Err(format!("{} is Java {version}, which is too old", java.display())),
         _ => Ok(Found { place: java.display().to_string(), version }),

@@ -1,6 +1,7 @@
 //! A real Redis of our own.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
@@ -100,7 +101,10 @@ impl Redis {
     pub async fn take_database(&self) -> Result<RedisDatabase, ServiceError> {
         let taken = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
         let Some(number) = taken else {
-            return Err(failure("take a database", format!("all {DATABASES} are in use; run fewer sandboxes at once")));
+            return Err(failure(
+                "take a database",
+                &format!("all {DATABASES} are in use; run fewer sandboxes at once"),
+            ));
         };
         let database = RedisDatabase { number, free: Arc::clone(&self.free) };
         // Emptied when it is taken and not when it is given back: Redis may be down then.
@@ -120,7 +124,7 @@ impl Redis {
             let (keys,): (u64,) = commands.query_async(&mut connection).await?;
             Ok::<u64, RedisError>(keys)
         };
-        flush.await.map_err(|error| failure(format!("empty database {number}"), error))
+        flush.await.map_err(|error| failure(format!("empty database {number}"), &error))
     }
 
     /// Kills it with SIGKILL and waits until it is gone.
@@ -211,6 +215,6 @@ impl Redis {
     }
 }
 
-fn failure(what: impl Into<String>, why: impl ToString) -> ServiceError {
+fn failure(what: impl Into<String>, why: &(impl Display + ?Sized)) -> ServiceError {
     ServiceError { server: SERVER, what: what.into(), why: why.to_string() }
 }

@@ -179,7 +179,7 @@ where
         let Ok(ports) = <[Port; N]>::try_from(ports) else { unreachable!("N ports were reserved") };
         match start(ports).await {
             Err(StartError::Ended { .. }) if tries < START_TRIES_MAX && addresses.iter().any(port::is_taken) => {
-                tries += 1
+                tries += 1;
             }
             result => return result,
         }

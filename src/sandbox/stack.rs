@@ -55,7 +55,7 @@ impl Stack {
                 started.inspect(|_| progress("redis ready"))
             },
             async {
-                let started = Kafka::start_new(config, &programs.java, &programs.kafka_jars, &place, &processes).await;
+                let started = Kafka::start_new(config, &programs.kafka, &place, &processes).await;
                 started.inspect(|_| progress("kafka ready"))
             },
         )?;

@@ -3,30 +3,68 @@
 
 use std::fs;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
+/// A process, told apart from a later one with the same number by the time it was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Child {
+    pub(super) pid: u32,
+    /// In the kernel's ticks since the machine was started.
+    started: u64,
+}
+
+impl Child {
+    /// Sends SIGKILL unless it is gone.
+    pub(super) fn kill(&self) {
+        if !self.is_gone() {
+            let _ = signal::kill(Pid::from_raw(self.pid.cast_signed()), Signal::SIGKILL);
+        }
+    }
+
+    /// Whether it has ended. One that is dead but not yet reaped by its new parent has.
+    pub(super) fn is_gone(&self) -> bool {
+        let dead = |stat: Stat| stat.started != self.started || matches!(stat.state, 'Z' | 'X');
+        Stat::of(self.pid).is_none_or(dead)
+    }
+}
+
 /// The children of the process `parent`.
-pub(super) fn of(parent: u32) -> Vec<u32> {
-    processes().filter(|pid| parent_of(*pid) == Some(parent)).collect()
+pub(super) fn of(parent: u32) -> Vec<Child> {
+    children(|_, stat| stat.parent == parent)
 }
 
-/// Sends SIGKILL to all processes whose title starts with `title`, and says how many there were.
-pub(super) fn kill_titled(title: &str) -> usize {
-    let titled =
-        |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(title.as_bytes()));
-    let kill = |pid: u32| kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
-    processes().filter(titled).map(kill).count()
+/// All processes whose title starts with `title`. A process that is just ending has none any more.
+pub(super) fn titled(title: &str) -> Vec<Child> {
+    children(|pid, _| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(title.as_bytes())))
 }
 
-fn processes() -> impl Iterator<Item = u32> {
-    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+fn children(is_meant: impl Fn(u32, &Stat) -> bool) -> Vec<Child> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let child = |pid: u32| {
+        let stat = Stat::of(pid).filter(|stat| is_meant(pid, stat))?;
+        Some(Child { pid, started: stat.started })
+    };
+    pids.filter_map(child).collect()
 }
 
-fn parent_of(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name stands in parentheses and may itself contain some. State and parent follow the last one.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+/// What `/proc/<pid>/stat` says.
+struct Stat {
+    state: char,
+    parent: u32,
+    started: u64,
+}
+
+impl Stat {
+    fn of(pid: u32) -> Option<Self> {
+        let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The second field is the name, in parentheses, and may itself contain some. The third follows the last one.
+        let mut fields = line.rsplit_once(')')?.1.split_whitespace();
+        let (state, parent) = (fields.next()?.chars().next()?, fields.next()?.parse().ok()?);
+        // Field 22; two have been taken since field 3.
+        Some(Self { state, parent, started: fields.nth(17)?.parse().ok()? })
+    }
 }
 
 #[cfg(test)]
@@ -34,12 +72,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_child_is_found_under_its_parent() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let found = of(std::process::id());
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(found.contains(&child.id()));
-        assert!(!of(std::process::id()).contains(&child.id()));
+    fn a_child_is_found_under_its_parent_and_is_gone_when_killed() {
+        let mut process = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let find = || of(std::process::id()).into_iter().find(|child| child.pid == process.id());
+        let child = find().unwrap();
+        assert!(!child.is_gone());
+        child.kill();
+        // Reaping waits for the end.
+        process.wait().unwrap();
+        assert!(child.is_gone());
+        assert!(of(std::process::id()).iter().all(|other| other != &child));
+    }
+
+    #[test]
+    fn another_process_under_the_same_number_is_a_stranger() {
+        let ourselves = Stat::of(std::process::id()).unwrap();
+        assert!(!Child { pid: std::process::id(), started: ourselves.started }.is_gone());
+        assert!(Child { pid: std::process::id(), started: ourselves.started + 1 }.is_gone());
     }
 }

@@ -75,6 +75,8 @@ pub(super) async fn initialise(
         log: folder.join("initdb.log"),
         ..files.spec()
     };
+    // Already initdb runs a server for a moment.
+    processes.guard_postmaster(&files.data().join("postmaster.pid"));
     let process = processes.spawn(&initdb).map_err(|error| match error {
         // Usually the temporary directory is below a folder that only root may enter.
         SpawnError::Refused { why, .. } if why.kind() == ErrorKind::PermissionDenied => unwritable(why),
@@ -136,12 +138,6 @@ impl Cluster {
 
     pub(super) fn spec(&self) -> ProcessSpec {
         self.files.spec()
-    }
-
-    /// The System V segment by which Postgres knows that a predecessor still runs. Line 7 of its file: key and number.
-    pub(super) fn shared_memory(&self) -> Option<u64> {
-        let text = std::fs::read_to_string(self.files.data().join("postmaster.pid")).ok()?;
-        text.lines().nth(6)?.split_whitespace().nth(1)?.parse().ok()
     }
 }
 

@@ -3,6 +3,7 @@
 mod children;
 mod cluster;
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ const READY_DEADLINE: Duration = Duration::from_secs(30);
 /// For one statement of the harness.
 const STATEMENT_DEADLINE: Duration = Duration::from_secs(20);
 const GONE_DEADLINE: Duration = Duration::from_secs(10);
+const GONE_EVERY: Duration = Duration::from_millis(1);
 /// For the orderly end, in which Postgres removes its shared memory.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 /// The longest name Postgres keeps whole.
@@ -119,24 +121,30 @@ impl Postgres {
     pub async fn kill(&self) -> Result<Killed, ServiceError> {
         let mut running = self.process.lock().await;
         let start = Instant::now();
-        let mut pids = Vec::new();
-        if let Some(process) = running.take() {
-            let children = children::of(process.pid());
-            if process.kill() {
-                pids.push(process.pid());
-                pids.extend(children);
-            }
+        let process = running.take().filter(|process| process.try_status().is_none());
+        let mut pids: Vec<u32> = process.iter().map(Process::pid).collect();
+        let mut children = process.iter().flat_map(|process| children::of(process.pid())).collect::<Vec<_>>();
+        pids.extend(children.iter().map(|child| child.pid));
+        if let Some(process) = process {
+            process.kill();
+            children.iter().for_each(children::Child::kill);
             let _ = process.wait(GONE_DEADLINE).await;
         }
         // Each backend has a session of its own and outlives the postmaster for a moment. While one is there, a new
         // postmaster refuses to start: "pre-existing shared memory block is still in use".
-        let title = self.cluster.title();
-        while children::kill_titled(&title) > 0 {
-            if start.elapsed() > GONE_DEADLINE {
-                let why = format!("processes titled `{title}` are still there after {} s", GONE_DEADLINE.as_secs());
-                return Err(failure("kill all processes", why));
+        loop {
+            // Those that were forked in the meantime.
+            let late = children::titled(&self.cluster.title());
+            late.iter().for_each(children::Child::kill);
+            children.retain(|child| !child.is_gone());
+            if late.is_empty() && children.is_empty() {
+                break;
             }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            if start.elapsed() > GONE_DEADLINE {
+                let why = format!("some of processes {pids:?} are still there after {} s", GONE_DEADLINE.as_secs());
+                return Err(failure("kill all processes", &why));
+            }
+            tokio::time::sleep(GONE_EVERY).await;
         }
         Ok(Killed { server: SERVER, pids, took: start.elapsed() })
     }
@@ -176,8 +184,8 @@ impl Postgres {
         let run = self.pool.execute(AssertSqlSafe(statement));
         match tokio::time::timeout(STATEMENT_DEADLINE, run).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(failure(what(), error)),
-            Err(_) => Err(failure(what(), format!("no answer within {} s", STATEMENT_DEADLINE.as_secs()))),
+            Ok(Err(error)) => Err(failure(what(), &error)),
+            Err(_) => Err(failure(what(), &format!("no answer within {} s", STATEMENT_DEADLINE.as_secs()))),
         }
     }
 }
@@ -188,7 +196,7 @@ impl Drop for Postgres {
             process.signal_leader(Signal::SIGQUIT);
             process.wait_blocking(STOP_DEADLINE);
         }
-        children::kill_titled(&self.cluster.title());
+        children::titled(&self.cluster.title()).iter().for_each(children::Child::kill);
     }
 }
 
@@ -196,9 +204,6 @@ async fn launch(cluster: &Cluster, processes: &Processes, pool: &PgPool) -> Resu
     let process = processes.spawn(&cluster.spec())?;
     let probe = || async { pool.execute("SELECT 1").await.map(drop).map_err(|error| error.to_string()) };
     until_ready(SERVER, &process, READY_DEADLINE, probe).await?;
-    if let Some(id) = cluster.shared_memory() {
-        processes.guard_shared_memory(id);
-    }
     Ok(process)
 }
 
@@ -211,12 +216,12 @@ fn quoted(name: &str, what: impl Fn() -> String) -> Result<String, ServiceError>
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(plain) {
         let why = format!("a name has 1 to {NAME_BYTES_MAX} letters, digits, `_` and `-`");
-        return Err(failure(what(), why));
+        return Err(failure(what(), &why));
     }
     Ok(format!("\"{name}\""))
 }
 
-fn failure(what: impl Into<String>, why: impl ToString) -> ServiceError {
+fn failure(what: impl Into<String>, why: &(impl Display + ?Sized)) -> ServiceError {
     ServiceError { server: SERVER, what: what.into(), why: why.to_string() }
 }
 

@@ -43,8 +43,8 @@ impl Guardian {
         self.order("title", title);
     }
 
-    pub(super) fn shared_memory(&self, id: u64) {
-        self.order("memory", id);
+    pub(super) fn postmaster(&self, lock_file: &Path) {
+        self.order("postmaster", lock_file.display());
     }
 
     pub(super) fn directory(&self, path: &Path) {

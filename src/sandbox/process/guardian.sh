@@ -5,12 +5,12 @@
 #   watch <group>            a process group
 #   forget <group>
 #   title <start of title>   processes that have left their group but carry this title
-#   memory <id>              a System V shared memory segment
+#   postmaster <file>        the lock file of a Postgres, which names its shared memory
 #   directory <path>
 trap '' HUP INT TERM
 groups=' '
 titles=''
-segments=''
+postmasters=''
 
 while read -r order what; do
     case $order in
@@ -22,7 +22,8 @@ while read -r order what; do
         ;;
     title) titles="$titles$what
 " ;;
-    memory) segments="$segments $what" ;;
+    postmaster) postmasters="$postmasters$what
+" ;;
     directory) set -- "$@" "$what" ;;
     esac
 done
@@ -54,7 +55,9 @@ until kill_rest || [ "$tries" -ge 100 ]; do
     tries=$((tries + 1))
     sleep 0.05
 done
-for segment in $segments; do
-    ipcrm -m "$segment" 2>/dev/null
+# A Postgres that was killed leaves a System V segment. Line 7 of its lock file has key and number.
+printf '%s' "$postmasters" | while read -r file; do
+    segment=$(sed -n '7s/^ *[0-9]* *\([0-9]*\).*/\1/p' "$file" 2>/dev/null)
+    [ -z "$segment" ] || ipcrm -m "$segment" 2>/dev/null
 done
 [ "$#" -eq 0 ] || rm -rf -- "$@"

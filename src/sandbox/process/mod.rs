@@ -8,10 +8,11 @@ mod death;
 mod guardian;
 mod log;
 mod spawner;
+mod spec;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -23,6 +24,7 @@ use nix::unistd::Pid;
 use tokio::sync::watch;
 
 pub(in crate::sandbox) use self::log::tail as log_tail;
+pub use self::spec::{ProcessSpec, SpawnError};
 
 use self::guardian::Guardian;
 use self::spawner::Spawner;
@@ -44,55 +46,6 @@ pub struct Processes {
 struct Shared {
     spawner: Spawner,
     guardian: Guardian,
-}
-
-/// What to run.
-#[derive(Clone, Debug)]
-pub struct ProcessSpec {
-    /// What messages call it, for example `api-1`.
-    pub name: String,
-    /// The program: a path, or a name to be found on PATH.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub args: Vec<String>,
-    /// Variables to set.
-    pub env: Vec<(String, String)>,
-    /// Whether to start from an empty environment instead of the harness's own.
-    pub clear_env: bool,
-    /// Where it runs.
-    pub directory: PathBuf,
-    /// Where standard output and standard error are appended. Bounded: the newest 8 to 16 MiB are kept,
-    /// the older part of them under the same name with `.old` at the end.
-    pub log: PathBuf,
-    /// Another user and group to run as; only root may ask for it.
-    pub user: Option<(u32, u32)>,
-}
-
-/// Why a process could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum SpawnError {
-    /// The system refused.
-    #[error("failed to start {name} (`{}` in {}): {why}", program.display(), directory.display())]
-    Refused {
-        /// The process's name.
-        name: String,
-        /// Its program.
-        program: PathBuf,
-        /// Where it was to run.
-        directory: PathBuf,
-        /// The system's reason.
-        why: io::Error,
-    },
-    /// The log could not be opened.
-    #[error("failed to start {name}: its log {} cannot be written: {why}", log.display())]
-    Log {
-        /// The process's name.
-        name: String,
-        /// The log's path.
-        log: PathBuf,
-        /// The system's reason.
-        why: io::Error,
-    },
 }
 
 impl Processes {
@@ -144,26 +97,9 @@ impl Processes {
         self.shared.guardian.title(title);
     }
 
-    /// Has the guardian remove a System V shared memory segment, which outlives the processes that use it.
-    pub(super) fn guard_shared_memory(&self, id: u64) {
-        self.shared.guardian.shared_memory(id);
-    }
-}
-
-impl ProcessSpec {
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        if self.clear_env {
-            command.env_clear();
-        }
-        if let Some((user, group)) = self.user {
-            use std::os::unix::process::CommandExt as _;
-            command.uid(user).gid(group);
-        }
-        command.args(&self.args).envs(self.env.iter().map(|(k, v)| (k, v))).current_dir(&self.directory);
-        command.stdin(Stdio::null());
-        death::own_session_until_parent_dies(&mut command);
-        command
+    /// Has the guardian remove the System V shared memory of a Postgres, which outlives its processes.
+    pub(super) fn guard_postmaster(&self, lock_file: &Path) {
+        self.shared.guardian.postmaster(lock_file);
     }
 }
 
