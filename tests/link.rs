@@ -369,7 +369,7 @@ async fn a_lost_reply_was_applied() {
         let mut client = connect(&link).await;
         client.write_all(TRANSFER).await.unwrap();
         expect_reset(&mut client).await;
-        assert_eq!(lose.bite().as_deref(), Some("lost the reply to POST /transfers (Applied)"));
+        assert_eq!(lose.bite().as_deref(), Some("lost the reply 201 to POST /transfers (Applied)"));
         assert_eq!(upstream.lines(), ["POST /transfers"]);
         let mut client = connect(&link).await;
         client.write_all(TRANSFER).await.unwrap();
@@ -404,7 +404,7 @@ async fn replies_before_the_lost_one_arrive() {
     assert_eq!(receive(&mut client, created(1).len()).await, created(1));
     upstream.answers.add_permits(1);
     expect_reset(&mut client).await;
-    assert_eq!(lose.bite().as_deref(), Some("lost the reply to POST /transfers (Applied)"));
+    assert_eq!(lose.bite().as_deref(), Some("lost the reply 201 to POST /transfers (Applied)"));
 }
 
 #[tokio::test]
@@ -417,6 +417,17 @@ async fn a_reply_that_breaks_off_is_not_called_applied() {
     client.write_all(TRANSFER).await.unwrap();
     expect_reset(&mut client).await;
     assert_eq!(lose.bite().as_deref(), Some("lost the unfinished reply to POST /transfers (Sent)"));
+}
+
+#[tokio::test]
+async fn a_lost_refusal_is_not_called_applied() {
+    let upstream = Upstream::http(|_| b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec()).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let lose = link.inject(LinkFault::LoseReply(Pick::Every));
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    expect_reset(&mut client).await;
+    assert_eq!(lose.bite().as_deref(), Some("lost the reply 503 to POST /transfers (Sent)"));
 }
 
 #[tokio::test]
@@ -571,7 +582,7 @@ async fn a_trickle_is_still_one_exchange() {
         client.write_all(&[byte]).await.unwrap();
         tokio::task::yield_now().await;
     }
-    until_bite(&lose, "lost the reply to POST /transfers (Applied)").await;
+    until_bite(&lose, "lost the reply 201 to POST /transfers (Applied)").await;
     assert_eq!(link.counters().exchanges, 2);
     assert_eq!(upstream.seen.lock().unwrap().concat().as_bytes(), [TRANSFER, TRANSFER].concat());
 }
@@ -597,6 +608,27 @@ async fn a_reset_upstream_is_a_reset_for_the_caller() {
     server.set_zero_linger().unwrap();
     drop(server);
     expect_reset(&mut client).await;
+}
+
+#[tokio::test]
+async fn an_answer_given_before_the_upstream_went_away_arrives() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let link = link(listener.local_addr().unwrap(), Protocol::Http).await;
+    let (mut from, mut to) = connect(&link).await.into_split();
+    let (mut server, _) = listener.accept().await.unwrap();
+    let sender = tokio::spawn(async move {
+        to.write_all(b"POST /big HTTP/1.1\r\nContent-Length: 9000000\r\n\r\n").await?;
+        to.write_all(&vec![b'x'; 9_000_000]).await
+    });
+    receive(&mut server, 10).await;
+    let refusal = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
+    server.write_all(refusal).await.unwrap();
+    drop(server);
+    let mut got = vec![0; refusal.len()];
+    timeout(DEADLINE, from.read_exact(&mut got)).await.unwrap().unwrap();
+    assert_eq!(got, refusal);
+    timeout(DEADLINE, sender).await.unwrap().unwrap().expect_err("the rest of the body goes nowhere");
+    until("the connection's end", || link.counters().open == 0).await;
 }
 
 #[tokio::test]

@@ -43,7 +43,9 @@ pub struct Link {
 /// What a link can do to the bytes that pass.
 ///
 /// The last three choose *exchanges*, a request and its reply. Only exchanges that change something count: on an HTTP
-/// link those with a method other than GET, HEAD, OPTIONS and TRACE, so that health probes do not use up a pick.
+/// link those with a method other than GET, HEAD, OPTIONS and TRACE, so that health probes do not use up a pick; on a
+/// Kafka link Produce, commits of offsets and transactions, and changes of topics. Links without a reader have none.
+/// Requests pipelined on a connection that is reset are lost with it, and no claim is made about them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LinkFault {
     /// Bytes are held, not lost: they pass once healed, and so do the ends of connections. New connections are
