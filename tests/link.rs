@@ -229,6 +229,38 @@ async fn a_partition_holds_and_healing_delivers() {
 }
 
 #[tokio::test]
+async fn overlapping_partitions_both_bite_and_the_last_one_lets_go() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let mut client = connect(&link).await;
+    ask(&mut client, TRANSFER, 1).await;
+    let first = link.inject(LinkFault::Partition(Direction::Both));
+    client.write_all(TRANSFER).await.unwrap();
+    until("the first bite", || first.bite().is_some()).await;
+    let second = link.inject(LinkFault::Partition(Direction::Requests));
+    until_bite(&second, "held 58 bytes of 1 connection, kept 0 new connections waiting").await;
+    first.heal();
+    expect_silence(&mut client).await;
+    second.heal();
+    assert_eq!(receive(&mut client, created(2).len()).await, created(2));
+}
+
+#[tokio::test]
+async fn latency_and_partition_go_together() {
+    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let mut client = connect(&link).await;
+    client.write_all(b"a").await.unwrap();
+    receive(&mut client, 1).await;
+    let _latency = link.inject(LinkFault::Latency { delay: Duration::from_millis(5), jitter: Duration::ZERO });
+    let partition = link.inject(LinkFault::Partition(Direction::Requests));
+    client.write_all(b"bc").await.unwrap();
+    until("a bite", || partition.bite().is_some()).await;
+    expect_silence(&mut client).await;
+    partition.heal();
+    assert_eq!(receive(&mut client, 2).await, b"bc");
+}
+
+#[tokio::test]
 async fn a_partition_of_replies_lets_requests_pass() {
     let upstream = Upstream::http(created).await;
     let link = link(upstream.address, Protocol::Http).await;
@@ -497,6 +529,20 @@ async fn healing_does_not_lose_a_late_repeat() {
     assert!(start.elapsed() >= Duration::from_millis(100));
     assert_eq!(upstream.lines().len(), 2);
     assert_eq!(repeat.heal(), "no further exchange is picked");
+}
+
+#[tokio::test]
+async fn a_repeated_request_can_lose_its_reply() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let repeat = link.inject(LinkFault::Repeat { pick: Pick::Nth(1), how: Repeat::InARow });
+    let lose = link.inject(LinkFault::LoseReply(Pick::Nth(1)));
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    expect_reset(&mut client).await;
+    assert!(lose.bite().is_some());
+    until_bite(&repeat, "delivered POST /transfers again, answered 201").await;
+    assert_eq!(upstream.lines().len(), 2);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 
 mod accept;
 mod connection;
+mod counters;
 mod delay;
 mod evidence;
 mod exchange;
@@ -25,8 +26,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::fault::{Direction, Edge, Pick, Repeat};
-pub use accept::Counters;
 use accept::Shared;
+pub use counters::Counters;
 pub use faults::Injection;
 pub use protocol::Protocol;
 
@@ -119,7 +120,8 @@ impl Link {
     /// What has passed so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.shared.counters()
+        let open = self.shared.connections().len();
+        self.shared.tally.counters(open)
     }
 
     /// Closes everything and waits until the last task is gone.

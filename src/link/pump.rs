@@ -3,6 +3,7 @@
 mod messages;
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use rand_chacha::ChaCha8Rng;
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::delay::DelayLine;
+use super::evidence::Evidence;
 use super::exchange::Loss;
 use super::faults::{Armed, Way};
 use super::protocol::{Bytes, Piece, Reader};
@@ -72,11 +74,7 @@ impl<'a> Pump<'a> {
 
     /// Waits as long as nothing may reach the upstream.
     pub(super) async fn wait_to_connect(&mut self) {
-        self.refresh();
-        for evidence in self.armed.holding(Way::Requests) {
-            evidence.kept_waiting();
-        }
-        self.released(Way::Requests).await;
+        self.released(Way::Requests, Evidence::kept_waiting).await;
     }
 
     /// Passes bytes until the source ends, and then the end.
@@ -84,8 +82,8 @@ impl<'a> Pump<'a> {
         let stop = self.pass().await.err();
         // News of a broken end travels like any other byte.
         match (&stop, self.way) {
-            (Some(Stop::SourceBroken), way) => self.released(way).await,
-            (Some(Stop::SinkBroken), Way::Replies) => self.released(Way::Requests).await,
+            (Some(Stop::SourceBroken), way) => self.released(way, |_| {}).await,
+            (Some(Stop::SinkBroken), Way::Replies) => self.released(Way::Requests, |_| {}).await,
             _ => {}
         }
         match stop {
@@ -222,15 +220,21 @@ impl<'a> Pump<'a> {
 
     /// Waits as long as a partition holds this direction, with `len` bytes in hand.
     async fn hold(&mut self, len: usize) {
-        self.refresh();
-        for evidence in self.armed.holding(self.way) {
-            evidence.bytes(self.connection.number, len);
-        }
-        self.released(self.way).await;
+        let number = self.connection.number;
+        self.released(self.way, |partition| partition.bytes(number, len)).await;
     }
 
-    async fn released(&mut self, way: Way) {
+    /// Waits as long as a partition holds `way`, and tells each one that does, also those that come meanwhile.
+    async fn released(&mut self, way: Way, tell: impl Fn(&Evidence)) {
+        self.refresh();
+        let mut told: Vec<Arc<Evidence>> = Vec::new();
         while self.armed.holding(way).next().is_some() {
+            for partition in self.armed.holding(way) {
+                if !told.iter().any(|told| Arc::ptr_eq(told, partition)) {
+                    tell(partition);
+                    told.push(Arc::clone(partition));
+                }
+            }
             if self.faults.changed().await.is_err() {
                 return;
             }
