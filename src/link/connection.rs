@@ -54,8 +54,8 @@ impl Connection {
     /// Reaches the upstream and passes bytes until both directions have ended.
     pub(super) async fn run(self: Arc<Self>) {
         self.end.run_until_cancelled(self.connect_and_pass()).await;
-        self.shared.connections().remove(&self.number);
         self.exchanges.give_up();
+        self.shared.connections().remove(&self.number);
     }
 
     async fn connect_and_pass(self: &Arc<Self>) {

@@ -1,7 +1,7 @@
 //! Links: a proxy of our own on every edge, where bytes can be held, delayed, lost or repeated.
 //!
-//! Each connection has one task per direction ([`pump`]). A [`protocol::Reader`] tells it where messages begin and
-//! end; what is to be done to them is a list of faults in force ([`faults`]) that the pump looks at once per chunk,
+//! Each connection has one task per direction (`pump`). A `protocol::Reader` tells it where messages begin and
+//! end; what is to be done to them is a list of faults in force (`faults`) that the pump looks at once per chunk,
 //! through one atomic counter. Without a fault a link reads frame headers and forwards, and nothing else.
 //!
 //! What stays outside: a link knows nothing of instances, plans or histories. It is told an edge's name and an address.

@@ -79,7 +79,11 @@ impl<'a> Pump<'a> {
 
     /// Passes bytes until the source ends, and then the end.
     pub(super) async fn run(mut self) {
-        let stop = self.pass().await.err();
+        let mut stop = self.pass().await.err();
+        if let Some(Loss { evidence, label }) = self.losing.take() {
+            evidence.act(format!("lost the unfinished reply to {label} (Sent)"));
+            stop = Some(Stop::Taken);
+        }
         // News of a broken end travels like any other byte.
         match (&stop, self.way) {
             (Some(Stop::SourceBroken), way) => self.released(way, |_| {}).await,
@@ -104,10 +108,6 @@ impl<'a> Pump<'a> {
         }
         if let Some(end) = self.reader.finish() {
             self.ended(end, 0).await?;
-        }
-        if let Some(Loss { evidence, label }) = self.losing.take() {
-            evidence.act(format!("lost the unfinished reply to {label} (Sent)"));
-            return Err(Stop::Taken);
         }
         self.emit(self.buffer.len()).await?;
         while !self.line.is_empty() {
@@ -159,8 +159,7 @@ impl<'a> Pump<'a> {
                     self.connection.shared.tally.degraded(why.0);
                     self.reader = Box::new(Bytes);
                     self.copy = None;
-                    if let Some(Loss { evidence, label }) = self.losing.take() {
-                        evidence.act(format!("lost the unreadable reply to {label} (Sent)"));
+                    if self.losing.is_some() {
                         return Err(Stop::Taken);
                     }
                 }
