@@ -1,5 +1,7 @@
 //! Links over real sockets: what each fault does, that it says so, and that healing undoes it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,7 @@
 //! A Kafka client behind a link, against librdkafka's mock broker: it is told of the link only, so faults reach it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
