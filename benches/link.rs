@@ -19,6 +19,9 @@ const PROTOCOLS: [Protocol; 2] = [Protocol::Postgres, Protocol::Http];
 const TURNS: usize = 40;
 const TRIPS: usize = 250;
 
+/// Clients at once, to see what throughput is left.
+const CLIENTS: usize = 8;
+
 /// Answers each request with `size` bytes.
 fn server(size: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -75,7 +78,21 @@ fn percentile(times: &mut [Duration], percent: usize) -> Duration {
     times[times.len() * percent / 100]
 }
 
-/// Prints the added latency, and how much of the throughput of one connection is left.
+/// How long it takes when several clients keep the server busy.
+fn saturated(address: SocketAddr, size: usize) -> Duration {
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let mut client = Client::new(address, size);
+                (0..TRIPS * 4).for_each(|_| client.trip());
+            });
+        }
+    });
+    start.elapsed()
+}
+
+/// Prints the added latency of one client, and how much of the throughput of several is left.
 fn compare(protocol: Protocol, size: usize, direct: SocketAddr, linked: SocketAddr) {
     let (mut straight, mut through) = (Client::new(direct, size), Client::new(linked, size));
     let (mut without, mut with) = (Vec::new(), Vec::new());
@@ -85,11 +102,15 @@ fn compare(protocol: Protocol, size: usize, direct: SocketAddr, linked: SocketAd
         straight.timed_trips(&mut without);
         through.timed_trips(&mut with);
     }
-    let total = |times: &[Duration]| times.iter().sum::<Duration>().as_secs_f64();
-    let ratio = total(&without) / total(&with);
+    let (mut busy_without, mut busy_with) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS / 4 {
+        busy_without.push(saturated(direct, size));
+        busy_with.push(saturated(linked, size));
+    }
+    let ratio = percentile(&mut busy_without, 50).as_secs_f64() / percentile(&mut busy_with, 50).as_secs_f64();
     let [p50, p99] = [50, 99].map(|percent| (percentile(&mut without, percent), percentile(&mut with, percent)));
     println!(
-        "{protocol:?}, reply of {size} B: p50 {:?} direct, {:?} linked, {:?} added; p99 {:?} direct, {:?} linked; throughput ratio {ratio:.2}",
+        "{protocol:?}, reply of {size} B: p50 {:?} direct, {:?} linked, {:?} added; p99 {:?} direct, {:?} linked; throughput of {CLIENTS} clients {ratio:.2} of direct",
         p50.0,
         p50.1,
         p50.1.saturating_sub(p50.0),

@@ -1,5 +1,7 @@
 //! Links over real sockets: what each fault does, that it says so, and that healing undoes it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -229,6 +231,38 @@ async fn a_partition_holds_and_healing_delivers() {
 }
 
 #[tokio::test]
+async fn overlapping_partitions_both_bite_and_the_last_one_lets_go() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let mut client = connect(&link).await;
+    ask(&mut client, TRANSFER, 1).await;
+    let first = link.inject(LinkFault::Partition(Direction::Both));
+    client.write_all(TRANSFER).await.unwrap();
+    until("the first bite", || first.bite().is_some()).await;
+    let second = link.inject(LinkFault::Partition(Direction::Requests));
+    until_bite(&second, "held 58 bytes of 1 connection, kept 0 new connections waiting").await;
+    first.heal();
+    expect_silence(&mut client).await;
+    second.heal();
+    assert_eq!(receive(&mut client, created(2).len()).await, created(2));
+}
+
+#[tokio::test]
+async fn latency_and_partition_go_together() {
+    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let mut client = connect(&link).await;
+    client.write_all(b"a").await.unwrap();
+    receive(&mut client, 1).await;
+    let _latency = link.inject(LinkFault::Latency { delay: Duration::from_millis(5), jitter: Duration::ZERO });
+    let partition = link.inject(LinkFault::Partition(Direction::Requests));
+    client.write_all(b"bc").await.unwrap();
+    until("a bite", || partition.bite().is_some()).await;
+    expect_silence(&mut client).await;
+    partition.heal();
+    assert_eq!(receive(&mut client, 2).await, b"bc");
+}
+
+#[tokio::test]
 async fn a_partition_of_replies_lets_requests_pass() {
     let upstream = Upstream::http(created).await;
     let link = link(upstream.address, Protocol::Http).await;
@@ -369,7 +403,7 @@ async fn a_lost_reply_was_applied() {
         let mut client = connect(&link).await;
         client.write_all(TRANSFER).await.unwrap();
         expect_reset(&mut client).await;
-        assert_eq!(lose.bite().as_deref(), Some("lost the reply to POST /transfers (Applied)"));
+        assert_eq!(lose.bite().as_deref(), Some("lost the reply 201 to POST /transfers (Applied)"));
         assert_eq!(upstream.lines(), ["POST /transfers"]);
         let mut client = connect(&link).await;
         client.write_all(TRANSFER).await.unwrap();
@@ -404,7 +438,7 @@ async fn replies_before_the_lost_one_arrive() {
     assert_eq!(receive(&mut client, created(1).len()).await, created(1));
     upstream.answers.add_permits(1);
     expect_reset(&mut client).await;
-    assert_eq!(lose.bite().as_deref(), Some("lost the reply to POST /transfers (Applied)"));
+    assert_eq!(lose.bite().as_deref(), Some("lost the reply 201 to POST /transfers (Applied)"));
 }
 
 #[tokio::test]
@@ -417,6 +451,17 @@ async fn a_reply_that_breaks_off_is_not_called_applied() {
     client.write_all(TRANSFER).await.unwrap();
     expect_reset(&mut client).await;
     assert_eq!(lose.bite().as_deref(), Some("lost the unfinished reply to POST /transfers (Sent)"));
+}
+
+#[tokio::test]
+async fn a_lost_refusal_is_not_called_applied() {
+    let upstream = Upstream::http(|_| b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec()).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let lose = link.inject(LinkFault::LoseReply(Pick::Every));
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    expect_reset(&mut client).await;
+    assert_eq!(lose.bite().as_deref(), Some("lost the reply 503 to POST /transfers (Sent)"));
 }
 
 #[tokio::test]
@@ -486,6 +531,20 @@ async fn healing_does_not_lose_a_late_repeat() {
     assert!(start.elapsed() >= Duration::from_millis(100));
     assert_eq!(upstream.lines().len(), 2);
     assert_eq!(repeat.heal(), "no further exchange is picked");
+}
+
+#[tokio::test]
+async fn a_repeated_request_can_lose_its_reply() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let repeat = link.inject(LinkFault::Repeat { pick: Pick::Nth(1), how: Repeat::InARow });
+    let lose = link.inject(LinkFault::LoseReply(Pick::Nth(1)));
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    expect_reset(&mut client).await;
+    assert!(lose.bite().is_some());
+    until_bite(&repeat, "delivered POST /transfers again, answered 201").await;
+    assert_eq!(upstream.lines().len(), 2);
 }
 
 #[tokio::test]
@@ -571,7 +630,7 @@ async fn a_trickle_is_still_one_exchange() {
         client.write_all(&[byte]).await.unwrap();
         tokio::task::yield_now().await;
     }
-    until_bite(&lose, "lost the reply to POST /transfers (Applied)").await;
+    until_bite(&lose, "lost the reply 201 to POST /transfers (Applied)").await;
     assert_eq!(link.counters().exchanges, 2);
     assert_eq!(upstream.seen.lock().unwrap().concat().as_bytes(), [TRANSFER, TRANSFER].concat());
 }
@@ -597,6 +656,27 @@ async fn a_reset_upstream_is_a_reset_for_the_caller() {
     server.set_zero_linger().unwrap();
     drop(server);
     expect_reset(&mut client).await;
+}
+
+#[tokio::test]
+async fn an_answer_given_before_the_upstream_went_away_arrives() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let link = link(listener.local_addr().unwrap(), Protocol::Http).await;
+    let (mut from, mut to) = connect(&link).await.into_split();
+    let (mut server, _) = listener.accept().await.unwrap();
+    let sender = tokio::spawn(async move {
+        to.write_all(b"POST /big HTTP/1.1\r\nContent-Length: 9000000\r\n\r\n").await?;
+        to.write_all(&vec![b'x'; 9_000_000]).await
+    });
+    receive(&mut server, 10).await;
+    let refusal = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
+    server.write_all(refusal).await.unwrap();
+    drop(server);
+    let mut got = vec![0; refusal.len()];
+    timeout(DEADLINE, from.read_exact(&mut got)).await.unwrap().unwrap();
+    assert_eq!(got, refusal);
+    timeout(DEADLINE, sender).await.unwrap().unwrap().expect_err("the rest of the body goes nowhere");
+    until("the connection's end", || link.counters().open == 0).await;
 }
 
 #[tokio::test]

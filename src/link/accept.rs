@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -14,32 +14,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::Connection;
-use super::faults::{Armed, Way};
+use super::counters::Tally;
+use super::faults::Armed;
 use super::protocol::Protocol;
 
 /// Pause after a failed `accept`: out of file descriptors, trying again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
-
-/// What a link has seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Connections accepted.
-    pub opened: u64,
-    /// Connections open now.
-    pub open: u64,
-    /// Connections reset because the upstream could not be reached.
-    pub refused: u64,
-    /// Bytes passed on to the upstream.
-    pub request_bytes: u64,
-    /// Bytes passed on to the callers.
-    pub reply_bytes: u64,
-    /// Requests begun, where the protocol is read; health probes and reads are among them.
-    pub exchanges: u64,
-    /// Streams (one direction of a connection) that could not be read any further and pass as bytes.
-    pub degraded: u64,
-    /// Why the first of them could not be read.
-    pub degraded_because: Option<String>,
-}
 
 /// The state of a link that outlives any one connection.
 #[derive(Debug)]
@@ -57,41 +37,6 @@ pub(super) struct Shared {
     runtime: Handle,
     injections: AtomicU16,
     connections: Mutex<BTreeMap<u64, Arc<Connection>>>,
-}
-
-/// The counters as they are written.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    opened: AtomicU64,
-    refused: AtomicU64,
-    request_bytes: AtomicU64,
-    reply_bytes: AtomicU64,
-    exchanges: AtomicU64,
-    degraded: AtomicU64,
-    degraded_because: OnceLock<&'static str>,
-}
-
-impl Tally {
-    pub(super) fn passed(&self, way: Way, bytes: usize) {
-        let counter = match way {
-            Way::Requests => &self.request_bytes,
-            Way::Replies => &self.reply_bytes,
-        };
-        counter.fetch_add(bytes as u64, Relaxed);
-    }
-
-    pub(super) fn refused(&self) {
-        self.refused.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn exchange(&self) {
-        self.exchanges.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn degraded(&self, why: &'static str) {
-        self.degraded.fetch_add(1, Relaxed);
-        self.degraded_because.get_or_init(|| why);
-    }
 }
 
 impl Shared {
@@ -138,7 +83,7 @@ impl Shared {
     }
 
     fn admit(self: &Arc<Self>, client: TcpStream) {
-        let number = self.tally.opened.fetch_add(1, Relaxed) + 1;
+        let number = self.tally.opened();
         let connection = Arc::new(Connection::new(self, number, client));
         {
             // Under the lock, so that an injection sees this connection or this connection sees the injection.
@@ -154,20 +99,6 @@ impl Shared {
     /// The open connections by number. Injections hold this lock too.
     pub(super) fn connections(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Connection>>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn counters(&self) -> Counters {
-        let Tally { opened, refused, request_bytes, reply_bytes, exchanges, degraded, degraded_because } = &self.tally;
-        Counters {
-            opened: opened.load(Relaxed),
-            open: self.connections().len() as u64,
-            refused: refused.load(Relaxed),
-            request_bytes: request_bytes.load(Relaxed),
-            reply_bytes: reply_bytes.load(Relaxed),
-            exchanges: exchanges.load(Relaxed),
-            degraded: degraded.load(Relaxed),
-            degraded_because: degraded_because.get().map(ToString::to_string),
-        }
     }
 
     /// The number of the next injection, from 0.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(super) struct Connection {
     upstream: OnceLock<TcpStream>,
     /// Set for good by a blackhole.
     silenced: OnceLock<Arc<Evidence>>,
+    /// Set when the upstream takes no more bytes.
+    left_broken: AtomicBool,
     /// Cancelled to end both directions at once.
     end: CancellationToken,
 }
@@ -43,6 +46,7 @@ impl Connection {
             client,
             upstream: OnceLock::new(),
             silenced: OnceLock::new(),
+            left_broken: AtomicBool::new(false),
             end: shared.closing.child_token(),
         }
     }
@@ -50,8 +54,8 @@ impl Connection {
     /// Reaches the upstream and passes bytes until both directions have ended.
     pub(super) async fn run(self: Arc<Self>) {
         self.end.run_until_cancelled(self.connect_and_pass()).await;
-        self.shared.connections().remove(&self.number);
         self.exchanges.give_up();
+        self.shared.connections().remove(&self.number);
     }
 
     async fn connect_and_pass(self: &Arc<Self>) {
@@ -72,6 +76,9 @@ impl Connection {
         requests.run().await;
         // A task that panicked has said so already; its connection ends like any other.
         let _ = replies.await;
+        if self.left_broken.load(Relaxed) {
+            self.reset();
+        }
     }
 
     async fn connect(&self) -> io::Result<()> {
@@ -102,6 +109,11 @@ impl Connection {
             // A socket that is no longer connected needs no end.
             let _ = shutdown(sink.as_raw_fd(), Shutdown::Write);
         }
+    }
+
+    /// Ends the connection with a reset once the other direction has ended, too.
+    pub(super) fn leave_broken(&self) {
+        self.left_broken.store(true, Relaxed);
     }
 
     /// Ends the connection with a reset towards both ends.

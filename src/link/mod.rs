@@ -1,13 +1,14 @@
 //! Links: a proxy of our own on every edge, where bytes can be held, delayed, lost or repeated.
 //!
-//! Each connection has one task per direction ([`pump`]). A [`protocol::Reader`] tells it where messages begin and
-//! end; what is to be done to them is a list of faults in force ([`faults`]) that the pump looks at once per chunk,
+//! Each connection has one task per direction (`pump`). A `protocol::Reader` tells it where messages begin and
+//! end; what is to be done to them is a list of faults in force (`faults`) that the pump looks at once per chunk,
 //! through one atomic counter. Without a fault a link reads frame headers and forwards, and nothing else.
 //!
 //! What stays outside: a link knows nothing of instances, plans or histories. It is told an edge's name and an address.
 
 mod accept;
 mod connection;
+mod counters;
 mod delay;
 mod evidence;
 mod exchange;
@@ -25,8 +26,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::fault::{Direction, Edge, Pick, Repeat};
-pub use accept::Counters;
 use accept::Shared;
+pub use counters::Counters;
 pub use faults::Injection;
 pub use protocol::Protocol;
 
@@ -43,7 +44,9 @@ pub struct Link {
 /// What a link can do to the bytes that pass.
 ///
 /// The last three choose *exchanges*, a request and its reply. Only exchanges that change something count: on an HTTP
-/// link those with a method other than GET, HEAD, OPTIONS and TRACE, so that health probes do not use up a pick.
+/// link those with a method other than GET, HEAD, OPTIONS and TRACE, so that health probes do not use up a pick; on a
+/// Kafka link Produce, commits of offsets and transactions, and changes of topics. Links without a reader have none.
+/// Requests pipelined on a connection that is reset are lost with it, and no claim is made about them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LinkFault {
     /// Bytes are held, not lost: they pass once healed, and so do the ends of connections. New connections are
@@ -117,7 +120,8 @@ impl Link {
     /// What has passed so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.shared.counters()
+        let open = self.shared.connections().len();
+        self.shared.tally.counters(open)
     }
 
     /// Closes everything and waits until the last task is gone.

@@ -1,8 +1,11 @@
 //! One direction of a connection: read, look for message boundaries, apply the faults in force, write.
 
-use std::io;
+mod messages;
 
-use bytes::{Buf, BytesMut};
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
 use rand_chacha::ChaCha8Rng;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -10,12 +13,12 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::delay::DelayLine;
-use super::exchange::{Loss, Opening, Place, REPEATABLE_MAX};
+use super::evidence::Evidence;
+use super::exchange::Loss;
 use super::faults::{Armed, Way};
-use super::protocol::{Begin, Bytes, End, Kind, Label, Piece, Reader};
+use super::protocol::{Bytes, Piece, Reader};
 use super::random::{self, Use};
-use super::repeat;
-use crate::fault::Repeat;
+use messages::Copy;
 
 /// The most that is read at once.
 const CHUNK: usize = 64 << 10;
@@ -38,17 +41,12 @@ pub(super) struct Pump<'a> {
     losing: Option<Loss>,
 }
 
-/// A request as it passes.
-#[derive(Default)]
-struct Copy {
-    bytes: Vec<u8>,
-    too_long: bool,
-}
-
 /// Why a pump stops before its source has ended.
 enum Stop {
-    /// The bytes of this direction cannot come any more: whoever awaits them must hear it.
-    Broken(Way),
+    /// The source is broken: the sink must hear it.
+    SourceBroken,
+    /// The sink takes no more bytes.
+    SinkBroken,
     /// A fault takes the connection from the caller.
     Taken,
     /// Nobody is to hear anything.
@@ -76,26 +74,30 @@ impl<'a> Pump<'a> {
 
     /// Waits as long as nothing may reach the upstream.
     pub(super) async fn wait_to_connect(&mut self) {
-        self.refresh();
-        for evidence in self.armed.holding(Way::Requests) {
-            evidence.kept_waiting();
-        }
-        self.released(Way::Requests).await;
+        self.released(Way::Requests, Evidence::kept_waiting).await;
     }
 
     /// Passes bytes until the source ends, and then the end.
     pub(super) async fn run(mut self) {
-        let stop = self.pass().await.err();
-        if let Some(Stop::Broken(way)) = stop {
-            // News of a broken end travels like any other byte.
-            self.released(way).await;
+        let mut stop = self.pass().await.err();
+        if let Some(Loss { evidence, label }) = self.losing.take() {
+            evidence.act(format!("lost the unfinished reply to {label} (Sent)"));
+            stop = Some(Stop::Taken);
         }
-        let silenced = self.connection.silenced().is_some();
+        // News of a broken end travels like any other byte.
+        match (&stop, self.way) {
+            (Some(Stop::SourceBroken), way) => self.released(way, |_| {}).await,
+            (Some(Stop::SinkBroken), Way::Replies) => self.released(Way::Requests, |_| {}).await,
+            _ => {}
+        }
         match stop {
             Some(Stop::Taken) => self.connection.reset_caller(),
-            _ if silenced => {}
+            _ if self.connection.silenced().is_some() => {}
             None => self.connection.finish(self.way),
-            Some(Stop::Broken(_)) => self.connection.reset(),
+            // The upstream may have answered before it went away, for example that the body is too large. The pump of
+            // the replies passes that on, and then comes to the broken end itself.
+            Some(Stop::SinkBroken) if self.way == Way::Requests => self.connection.leave_broken(),
+            Some(Stop::SourceBroken | Stop::SinkBroken) => self.connection.reset(),
             Some(Stop::Silent) => {}
         }
     }
@@ -106,10 +108,6 @@ impl<'a> Pump<'a> {
         }
         if let Some(end) = self.reader.finish() {
             self.ended(end, 0).await?;
-        }
-        if let Some(Loss { evidence, label }) = self.losing.take() {
-            evidence.act(format!("lost the unfinished reply to {label} (Sent)"));
-            return Err(Stop::Taken);
         }
         self.emit(self.buffer.len()).await?;
         while !self.line.is_empty() {
@@ -128,14 +126,14 @@ impl<'a> Pump<'a> {
         loop {
             self.buffer.reserve(CHUNK);
             if self.line.is_empty() {
-                return read(source, &mut self.buffer).await.map_err(|_| Stop::Broken(self.way));
+                return read(source, &mut self.buffer).await.map_err(|_| Stop::SourceBroken);
             }
             tokio::select! {
                 biased;
                 () = self.line.due() => self.let_out().await?,
                 _ = self.faults.changed() => self.hurry(),
                 read = read(source, &mut self.buffer), if self.line.has_room() => {
-                    return read.map_err(|_| Stop::Broken(self.way));
+                    return read.map_err(|_| Stop::SourceBroken);
                 }
             }
         }
@@ -161,97 +159,13 @@ impl<'a> Pump<'a> {
                     self.connection.shared.tally.degraded(why.0);
                     self.reader = Box::new(Bytes);
                     self.copy = None;
-                    if let Some(Loss { evidence, label }) = self.losing.take() {
-                        evidence.act(format!("lost the unreadable reply to {label} (Sent)"));
+                    if self.losing.is_some() {
                         return Err(Stop::Taken);
                     }
                 }
             }
         }
         self.emit(ready).await
-    }
-
-    /// `len` more bytes belong to the message that has begun. Gives back how many are ready now.
-    fn take(&mut self, ready: usize, len: usize) -> usize {
-        if let Some(copy) = &mut self.copy {
-            copy.too_long |= copy.bytes.len() + len > REPEATABLE_MAX;
-            if !copy.too_long {
-                copy.bytes.extend_from_slice(&self.buffer[ready..ready + len]);
-            }
-        }
-        if self.losing.is_some() {
-            // Nothing is ready while a reply is swallowed: it was let out when the reply began.
-            self.buffer.advance(len);
-            return 0;
-        }
-        ready + len
-    }
-
-    async fn begun(&mut self, begin: Begin, ready: usize) -> Result<usize, Stop> {
-        let Begin { exchange, len, kind } = begin;
-        match kind {
-            Kind::Request(Label { text, changes }) => {
-                self.connection.shared.tally.exchange();
-                if changes && !self.armed.is_empty() {
-                    let place =
-                        Place { seed: self.connection.shared.seed, connection: self.connection.number, exchange };
-                    let repeatable = self.connection.shared.protocol.repeats();
-                    match self.connection.exchanges.begun(&self.armed, place, &text, repeatable) {
-                        Opening::Pass => {}
-                        Opening::Record => self.copy = Some(Copy::default()),
-                        Opening::Cut(evidence) => {
-                            self.emit(ready).await?;
-                            evidence.act(format!("cut {text} before it was passed on (NotSent)"));
-                            return Err(Stop::Taken);
-                        }
-                    }
-                }
-                Ok(self.take(ready, len))
-            }
-            Kind::Reply { rewritten } => {
-                let mut ready = ready;
-                if let Some(loss) = self.connection.exchanges.replying(exchange) {
-                    self.emit(ready).await?;
-                    ready = 0;
-                    self.losing = Some(loss);
-                }
-                let Some(rewritten) = rewritten else { return Ok(self.take(ready, len)) };
-                self.emit(ready).await?;
-                self.buffer.advance(len);
-                if self.losing.is_none() {
-                    self.send(&rewritten).await?;
-                }
-                Ok(0)
-            }
-        }
-    }
-
-    async fn ended(&mut self, end: End, ready: usize) -> Result<usize, Stop> {
-        let shared = &self.connection.shared;
-        match self.way {
-            Way::Requests => {
-                let Some(copy) = self.copy.take() else { return Ok(ready) };
-                let copy = (!copy.too_long).then_some(copy.bytes);
-                let Some(delivery) = self.connection.exchanges.requested(end.exchange, copy) else { return Ok(ready) };
-                if delivery.how != Repeat::Concurrently {
-                    repeat::deliver(shared, delivery, None);
-                    return Ok(ready);
-                }
-                // Connected first, so that both deliveries leave at the same moment.
-                let connected = repeat::connect(shared).await.ok();
-                self.emit(ready).await?;
-                repeat::deliver(shared, delivery, connected);
-                Ok(0)
-            }
-            Way::Replies => {
-                if let Some(delivery) = self.connection.exchanges.answered(end.exchange) {
-                    repeat::deliver(shared, delivery, None);
-                }
-                let Some(Loss { evidence, label }) = self.losing.take() else { return Ok(ready) };
-                evidence.act(format!("lost the reply to {label} (Applied)"));
-                Err(Stop::Taken)
-            }
-        }
     }
 
     /// Passes on the first `len` bytes of the buffer.
@@ -298,23 +212,28 @@ impl<'a> Pump<'a> {
             return Ok(());
         }
         let sink = self.connection.sink(self.way).ok_or(Stop::Silent)?;
-        // The sink reads no more, so it sends no more either: it is its own bytes that cannot come.
-        write_all(sink, bytes).await.map_err(|_| Stop::Broken(self.way.other()))?;
+        write_all(sink, bytes).await.map_err(|_| Stop::SinkBroken)?;
         self.connection.shared.tally.passed(self.way, bytes.len());
         Ok(())
     }
 
     /// Waits as long as a partition holds this direction, with `len` bytes in hand.
     async fn hold(&mut self, len: usize) {
-        self.refresh();
-        for evidence in self.armed.holding(self.way) {
-            evidence.bytes(self.connection.number, len);
-        }
-        self.released(self.way).await;
+        let number = self.connection.number;
+        self.released(self.way, |partition| partition.bytes(number, len)).await;
     }
 
-    async fn released(&mut self, way: Way) {
+    /// Waits as long as a partition holds `way`, and tells each one that does, also those that come meanwhile.
+    async fn released(&mut self, way: Way, tell: impl Fn(&Evidence)) {
+        self.refresh();
+        let mut told: Vec<Arc<Evidence>> = Vec::new();
         while self.armed.holding(way).next().is_some() {
+            for partition in self.armed.holding(way) {
+                if !told.iter().any(|told| Arc::ptr_eq(told, partition)) {
+                    tell(partition);
+                    told.push(Arc::clone(partition));
+                }
+            }
             if self.faults.changed().await.is_err() {
                 return;
             }

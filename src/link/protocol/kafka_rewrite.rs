@@ -36,9 +36,6 @@ const OFFERED: [(i16, i16); 8] = [
     (SHARE_ACKNOWLEDGE, -1),
 ];
 
-/// The error code of an ApiVersions reply to a version that the broker does not know. Such a reply has version 0.
-const UNSUPPORTED_VERSION: i16 = 35;
-
 /// Whether replies to a call have to be rewritten.
 pub(super) fn concerns(call: Call) -> bool {
     match call.key {
@@ -182,8 +179,11 @@ impl<'a> Reply<'a> {
     }
 
     fn api_versions(&mut self) -> Option<()> {
-        let error = i16::from_be_bytes(*self.rest.first_chunk()?);
-        self.flexible &= error != UNSUPPORTED_VERSION;
+        let error: [u8; 2] = *self.rest.first_chunk()?;
+        if error != [0, 0] {
+            // Asked for in a version that the broker does not know: it answers in version 0 and names ApiVersions only.
+            return Some(());
+        }
         self.fixed(2)?;
         for _ in 0..self.count()? {
             let key = i16::from_be_bytes(*self.rest.first_chunk()?);

@@ -129,4 +129,5 @@ impl Reader for Bytes {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
