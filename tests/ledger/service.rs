@@ -43,7 +43,6 @@ pub(crate) enum Defect {
     IgnoresSigterm,
 }
 
-
 #[derive(Debug)]
 pub(crate) struct Service {
     random: ChaCha8Rng,
@@ -186,7 +185,8 @@ impl Service {
         else {
             return refused(422, "amount", None);
         };
-        let posted = Posted { from: text(call, "from"), to: text(call, "to"), amount, currency: text(call, "currency") };
+        let posted =
+            Posted { from: text(call, "from"), to: text(call, "to"), amount, currency: text(call, "currency") };
         let (Some(from), Some(to)) = (self.accounts.get(&posted.from), self.accounts.get(&posted.to)) else {
             return refused(404, "no account", None);
         };

@@ -211,7 +211,8 @@ impl World<'_> {
         let (steps, patience) = (&self.script.clients[client], self.script.patience);
         let Some(step) = steps.get(self.clients[client].step) else { return };
         let intent = &self.script.intents[step.intent.0 as usize];
-        if intent.binds.iter().any(|bind| !self.replies.get(&bind.intent).is_some_and(|r| r.contains_key(&bind.reply))) {
+        if intent.binds.iter().any(|bind| !self.replies.get(&bind.intent).is_some_and(|r| r.contains_key(&bind.reply)))
+        {
             return self.next(client);
         }
         self.clients[client].attempts += 1;
@@ -233,14 +234,7 @@ impl World<'_> {
         }
         let attempt = AttemptId(self.attempts.len() as u32);
         let to = self.instances[instance].clone();
-        self.attempts.push(Sent {
-            client,
-            intent: id,
-            instance,
-            call: call.clone(),
-            returned: false,
-            executed: false,
-        });
+        self.attempts.push(Sent { client, intent: id, instance, call: call.clone(), returned: false, executed: false });
         self.record(What::Invoke { attempt, intent: id, client: ClientId(client as u16), to, call });
         if self.load {
             self.sent += 1;
