@@ -12,14 +12,15 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         if intent.sent < 2 || !Seen::moves(intent) || is_contested(seen, intent) {
             continue;
         }
-        let definite = |(_, attempt): &(AttemptId, &Attempt)| {
-            !matches!(attempt.answer, Answer::Unknown(_) | Answer::Refused { status: None, .. })
+        // A refusal need not name its transfer, so agreeing with the last answer is not agreeing with each other.
+        let pairs = || {
+            answers(seen, intent)
+                .enumerate()
+                .flat_map(|(number, later)| answers(seen, intent).skip(number + 1).map(move |earlier| (earlier, later)))
         };
-        let mut answers = seen.facts.attempts_of(intent).filter(definite);
-        let Some((last, after)) = answers.next() else { continue };
-        let mut earlier = answers.peekable();
-        compared += u64::from(earlier.peek().is_some());
-        if let Some((first, before)) = earlier.find(|(_, before)| differ(before.answer, after.answer)) {
+        compared += u64::from(pairs().next().is_some());
+        let contradiction = pairs().find(|((_, before), (_, after))| differ(before.answer, after.answer));
+        if let Some(((first, before), (last, after))) = contradiction {
             found.blame("changed", || {
                 let expected = format!("{} gets the same answer every time", seen.intent(id));
                 let text = format!("first {}, then {}", tell(seen, before.answer), tell(seen, after.answer));
@@ -32,6 +33,12 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
     }
     found.saw("transfers that were answered more than once", compared, 10);
     found
+}
+
+/// The definite answers of an intent, the latest first.
+fn answers<'a>(seen: &'a Seen<'_>, intent: &'a Intent) -> impl Iterator<Item = (AttemptId, &'a Attempt)> {
+    let silent = |answer| matches!(answer, Answer::Unknown(_) | Answer::Refused { status: None, .. });
+    seen.facts.attempts_of(intent).filter(move |(_, attempt)| !silent(attempt.answer))
 }
 
 /// A body that lost its key to another one may be refused while the other is under way, and win once that has failed.

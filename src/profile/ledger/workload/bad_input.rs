@@ -35,7 +35,7 @@ impl BadInput {
     pub(super) fn script(&self, seed: u64, instances: usize) -> Script {
         let mut composer = Composer::new(seed);
         let euro = composer.treasury("EUR");
-        let accounts: Vec<_> = (0..5).map(|_| composer.funded(euro, 1 << 60)).collect();
+        let accounts: Vec<_> = (0..5).map(|_| composer.funded(euro, 1 << 59)).collect();
         let dollar = composer.treasury("USD");
         let foreign = composer.funded(dollar, 1 << 40);
         let mut programme = Programme::new(&self.callers);
