@@ -39,12 +39,12 @@ pub struct Defect {
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// The text is no catalogue.
-    #[error("{path}: {source}")]
+    #[error("{path}: {why}")]
     Toml {
         /// The file.
         path: String,
         /// What is wrong, with line and column.
-        source: Box<toml::de::Error>,
+        why: String,
     },
     /// Two defects have one name.
     #[error("{path}: the defect `{name}` is there twice; names are unique")]
@@ -76,8 +76,10 @@ impl Catalogue {
     /// # Errors
     /// When the text is no catalogue, or names cases and requirements that the suite does not have.
     pub fn read(path: &str, text: &str, suite: &Suite) -> Result<Self, CatalogueError> {
-        let catalogue: Self = toml::from_str(text)
-            .map_err(|source| CatalogueError::Toml { path: path.to_owned(), source: Box::new(source) })?;
+        let catalogue: Self = toml::from_str(text).map_err(|error| CatalogueError::Toml {
+            path: path.to_owned(),
+            why: error.to_string().trim_end().to_owned(),
+        })?;
         for (index, defect) in catalogue.defects.iter().enumerate() {
             if catalogue.defects[..index].iter().any(|other| other.name == defect.name) {
                 return Err(CatalogueError::Twice { path: path.to_owned(), name: defect.name.clone() });
