@@ -23,16 +23,25 @@ pub struct Defect {
     pub summary: String,
     /// Where such a mistake comes from in real life.
     pub origin: String,
-    /// The requirements of which at least one has to be violated.
-    pub caught_by: Vec<String>,
+    /// The requirement that has to be violated.
+    pub caught_by: String,
     /// Requirements that the defect may violate as well, being wrong about them too.
     #[serde(default)]
     pub also: Vec<String>,
     /// The case in which it has to be caught.
     pub case: String,
-    /// Why not every seed catches it, for a defect that shows only when the timing is right.
-    #[serde(default)]
-    pub timing: Option<String>,
+    /// How surely a run of the case shows it.
+    pub timing: Timing,
+}
+
+/// How surely a run shows a defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Timing {
+    /// Each run does.
+    Certain,
+    /// Random timing decides, run by run.
+    Likely,
 }
 
 /// Why a catalogue cannot be used.
@@ -94,7 +103,7 @@ impl Catalogue {
             if !suite.cases.iter().any(|case| case.id == defect.case) {
                 return Err(unknown("case", &defect.case));
             }
-            let mut named = defect.caught_by.iter().chain(&defect.also);
+            let mut named = std::iter::once(&defect.caught_by).chain(&defect.also);
             if let Some(id) = named.find(|id| !suite.requirements.iter().any(|requirement| requirement.id == **id)) {
                 return Err(unknown("requirement", id));
             }
