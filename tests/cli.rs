@@ -7,6 +7,13 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use expect_test::{Expect, expect};
+use fireassay::fault::Plan;
+use fireassay::history::{AttemptId, Call, ClientId, End, InstanceName, IntentId, Outcome, Phase, Recorder, What};
+use fireassay::profile::Script;
+use fireassay::profile::script::{Arrival, Patience};
+use fireassay::runner::{CASE_FORMAT, CaseFile};
+use fireassay::suite::{Level, Requirement, Tier};
+use serde_json::{Value, json};
 
 /// The command in an empty folder, with nothing in the environment that would change its words.
 fn fireassay(folder: &Path, arguments: &[&str]) -> Command {
@@ -62,61 +69,278 @@ fn an_unknown_target_says_where_it_was_looked_for() {
 
 #[test]
 fn a_mistyped_target_is_recognised() {
-    check_failure(project(), &["run", "--target", "referense"], 2, &expect![[""]]);
+    check_failure(
+        project(),
+        &["run", "--target", "referense"],
+        2,
+        &expect![[r#"
+        error: there is no target `referense`: neither `referense/target.toml` nor `targets/referense/target.toml` here or above; did you mean `reference`?
+         next: give the folder of a target.toml with --target; README.md shows a small one
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_option_is_named() {
-    check_usage(&["run", "--sede", "7"], &expect![[""]]);
+    check_usage(
+        &["run", "--sede", "7"],
+        &expect![[r#"
+        error: unexpected argument '--sede' found
+
+          tip: a similar argument exists: '--seed'
+
+        Usage: fireassay run --seed <N>
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
 fn a_variable_without_a_value_says_how_to_write_one() {
-    check_usage(&["run", "--env", "REFERENCE_DEFECTS"], &expect![[""]]);
+    check_usage(
+        &["run", "--env", "REFERENCE_DEFECTS"],
+        &expect![[r#"
+        error: invalid value 'REFERENCE_DEFECTS' for '--env <NAME=VALUE>...': write NAME=VALUE, as in REFERENCE_DEFECTS=check-then-insert
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
 fn no_seeds_at_all_are_refused() {
-    check_usage(&["run", "--seeds", "0"], &expect![[""]]);
+    check_usage(
+        &["run", "--seeds", "0"],
+        &expect![[r#"
+        error: invalid value '0' for '--seeds <N>': 0 is not in 1..=100000
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
 fn a_mistyped_case_is_recognised() {
-    check_failure(project(), &["run", "--case", "killed-apy"], 2, &expect![[""]]);
+    check_failure(
+        project(),
+        &["run", "--case", "killed-apy"],
+        2,
+        &expect![[r#"
+        error: the suite ledger has no case `killed-apy`; did you mean `killed-api`?
+         next: fireassay list
+    "#]],
+    );
 }
 
 #[test]
 fn nothing_selected_has_a_code_of_its_own() {
-    check_failure(project(), &["run", "--case", "calm", "--requirement", "ledger.reverse-once"], 4, &expect![[""]]);
+    check_failure(
+        project(),
+        &["run", "--case", "calm", "--requirement", "ledger.reverse-once"],
+        4,
+        &expect![[r#"
+        error: no case of the suite ledger is selected
+         next: fireassay explain ledger.reverse-once names the cases that check it
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_suite_lists_those_there_are() {
-    check_usage(&["list", "--suite", "legder"], &expect![[""]]);
+    check_usage(
+        &["list", "--suite", "legder"],
+        &expect![[r#"
+        error: there is no suite `legder`: neither a file nor one of ledger; did you mean `ledger`?
+         next: fireassay list
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_id_is_recognised() {
-    check_failure(project(), &["explain", "ledger.onec"], 2, &expect![[""]]);
+    check_failure(
+        project(),
+        &["explain", "ledger.onec"],
+        2,
+        &expect![[r#"
+            error: there is no requirement, case or defect `ledger.onec`; did you mean `ledger.once`?
+             next: fireassay list
+        "#]],
+    );
 }
 
 #[test]
 fn a_folder_that_is_no_run_is_refused() {
-    check_usage(&["check", "nowhere"], &expect![[""]]);
+    check_usage(
+        &["check", "nowhere"],
+        &expect![[r#"
+        error: failed to read nowhere/case.json: No such file or directory (os error 2)
+         next: give the folder of a run, as those under target/fireassay/runs
+    "#]],
+    );
 }
 
 #[test]
 fn a_case_of_a_newer_version_names_the_tool_to_use() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("case.json"), r#"{"fireassay_case": 99, "tool": "9.1"}"#).expect("written");
-    check_failure(folder.path(), &["check", "."], 2, &expect![[""]]);
+    check_failure(
+        folder.path(),
+        &["check", "."],
+        2,
+        &expect![[r#"
+            error: ./case.json has format 99, this fireassay reads 1; use the version of fireassay that wrote it (9.1)
+             next: the run's folder is fine as it is; judge it with that version
+        "#]],
+    );
 }
 
 #[test]
 fn a_damaged_case_is_located() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("case.json"), "{\n  \"tool\": ").expect("written");
-    check_failure(folder.path(), &["check", "."], 2, &expect![[""]]);
+    check_failure(
+        folder.path(),
+        &["check", "."],
+        2,
+        &expect![[r#"
+            error: ./case.json is not the case of a fireassay run: EOF while parsing a value at line 2 column 10
+             next: the file is damaged; run the case again
+        "#]],
+    );
+}
+
+/// Stores a run in which one key was sent `times` times to a ledger that applied it `applied` times.
+fn store_run(folder: &Path, times: u32, applied: u32, end: Option<End>) {
+    let object = |value: Value| value.as_object().cloned().expect("an object");
+    let requirement = Requirement {
+        id: "ledger.once".into(),
+        level: Level::Must,
+        text: "A key takes effect once.".into(),
+        why: "Money must not move twice.".into(),
+    };
+    let second = std::time::Duration::from_secs(1);
+    let patience = Patience { timeout: second, attempts: 3, pause: second };
+    let script = json!({"intents": [], "setup": [], "clients": [], "arrival": Arrival::Closed, "patience": patience, "probes": []});
+    let case = CaseFile {
+        fireassay_case: CASE_FORMAT,
+        tool: "0.1.0".into(),
+        profile: "ledger".into(),
+        suite: 1,
+        case: "concurrent-copies".into(),
+        title: "Each transfer is sent several times".into(),
+        tier: Tier::Quick,
+        target: "reference".into(),
+        env: vec![("REFERENCE_DEFECTS".into(), "check-then-insert".into())],
+        seed: 7,
+        requirements: vec![requirement],
+        expected: Vec::new(),
+        script: serde_json::from_value::<Script>(script).expect("a script"),
+        plan: Plan::default(),
+    };
+    fs::write(folder.join("case.json"), serde_json::to_vec(&case).expect("JSON")).expect("written");
+    let recorder = Recorder::create(&folder.join("history.jsonl")).expect("a history");
+    let mut sent = 0;
+    let mut send = |intent: u32, operation: &str, fields: Value, reply: Value| {
+        let (attempt, to) = (AttemptId(sent), InstanceName { role: "api".into(), number: 1 });
+        let call = Call { operation: operation.into(), fields: object(fields), raw: None };
+        recorder.record(What::Invoke { attempt, intent: IntentId(intent), client: ClientId(3), to, call });
+        let reply = object(reply);
+        recorder.record(What::Return { attempt, outcome: Outcome::Ok { status: 201, reply } });
+        sent += 1;
+    };
+    recorder.record(What::Phase { phase: Phase::Setup });
+    for (intent, account) in [(0, "a-0001"), (1, "a-0003")] {
+        send(
+            intent,
+            "open",
+            json!({"account": account, "currency": "EUR", "limit": -1000}),
+            json!({"account": account}),
+        );
+    }
+    recorder.record(What::Phase { phase: Phase::Load });
+    for time in 0..times {
+        let fields = json!({"key": "k-2", "from": "a-0003", "to": "a-0001", "amount": 250, "currency": "EUR"});
+        send(2, "transfer", fields, json!({"transfer": format!("t-{}", time.min(applied - 1))}));
+    }
+    recorder.record(What::Phase { phase: Phase::Audit });
+    let row = |sequence: u32, transfer: u32, account: &str, amount: i64| {
+        let transfer = format!("t-{transfer}");
+        json!({"sequence": sequence, "transfer": transfer, "account": account, "amount": amount, "currency": "EUR", "key": "k-2"})
+    };
+    let rows = |n: u32| [row(2 * n + 1, n, "a-0003", -250), row(2 * n + 2, n, "a-0001", 250)];
+    let added = (0..applied).flat_map(rows).collect();
+    recorder.record(What::Rows { sent: recorder.now(), source: "journal".into(), added, removed: Vec::new() });
+    if let Some(why) = end {
+        recorder.record(What::End { why });
+    }
+    recorder.flush().expect("stored");
+}
+
+/// Judges a stored run twice: the answers are the same.
+#[track_caller]
+fn check_run(times: u32, applied: u32, end: Option<End>) -> (i32, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    store_run(folder.path(), times, applied, end);
+    let [first, second] = [run(folder.path(), &["check", "."]), run(folder.path(), &["check", "."])];
+    assert_eq!((&first.stdout, first.status), (&second.stdout, second.status));
+    assert_eq!(text(&first.stderr), "");
+    (code(&first), text(&first.stdout))
+}
+
+#[test]
+fn a_stored_violation_is_found_again_and_told() {
+    let (exit, told) = check_run(2, 2, Some(End::Completed));
+    for part in [
+        "VIOLATION",
+        "double",
+        "client 3 → api-1   transfer k-2 a-0003→a-0001 250 EUR   (1st attempt)",
+        "journal #3 a-0003 −250 EUR",
+        "--env REFERENCE_DEFECTS=check-then-insert",
+    ] {
+        assert!(told.contains(part), "`{part}` is missing in\n{told}");
+    }
+    assert_eq!(exit, 1);
+}
+
+#[test]
+fn a_stored_pass_passes_again() {
+    let (exit, told) = check_run(12, 1, Some(End::Completed));
+    assert!(exit == 0 && told.trim_start().starts_with("pass  concurrent-copies"), "{exit}: {told}");
+}
+
+#[test]
+fn too_little_in_a_stored_run_is_inconclusive_and_says_what_is_lacking() {
+    let (exit, told) = check_run(2, 1, Some(End::Completed));
+    assert!(exit == 5 && told.contains("ledger.once: 1 ") && told.contains(" of at least "), "{exit}: {told}");
+}
+
+#[test]
+fn a_history_that_was_cut_off_is_no_pass() {
+    let (exit, told) = check_run(12, 1, None);
+    assert!(exit == 3 && told.contains("the history was cut off"), "{exit}: {told}");
+}
+
+#[test]
+fn a_violation_stands_even_where_the_history_ends_early() {
+    assert_eq!(check_run(12, 2, None).0, 1);
+}
+
+#[test]
+fn a_damaged_history_is_located() {
+    let folder = tempfile::tempdir().expect("a folder");
+    store_run(folder.path(), 2, 1, Some(End::Completed));
+    let path = folder.path().join("history.jsonl");
+    let damaged =
+        fs::read_to_string(&path).expect("the history").replacen("\"event\":\"return\"", "\"event\":\"retrun\"", 1);
+    fs::write(&path, damaged).expect("written");
+    let output = run(folder.path(), &["check", "."]);
+    let told = text(&output.stderr);
+    assert!(
+        code(&output) == 2 && told.contains("./history.jsonl:4: ") && told.contains("next: the file is damaged"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -135,10 +359,10 @@ fn list_works_anywhere_and_names_every_requirement_of_every_case() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = run(folder.path(), &["list", "--format", "json"]);
     assert_eq!((code(&output), text(&output.stderr)), (0, String::new()));
-    let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let list: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(list["fireassay_list"], 1);
     let ledger = &list["suites"][0];
-    let ids = |value: &serde_json::Value| -> BTreeSet<String> {
+    let ids = |value: &Value| -> BTreeSet<String> {
         let items = value.as_array().expect("a list").iter();
         items.map(|item| item["id"].as_str().expect("an id").to_owned()).collect()
     };
@@ -183,6 +407,16 @@ fn a_reader_that_has_seen_enough_ends_the_command_quietly() {
     drop(stdout);
     let output = child.wait_with_output().expect("an end");
     assert_eq!((code(&output), text(&output.stderr)), (0, String::new()));
+}
+
+#[test]
+fn machines_get_the_verdict_with_its_story() {
+    let folder = tempfile::tempdir().expect("a folder");
+    store_run(folder.path(), 2, 2, Some(End::Completed));
+    let output = run(folder.path(), &["check", ".", "--format", "json"]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
+    assert_eq!((&document["exit_code"], &document["runs"][0]["standing"]), (&json!(1), &json!("violation")));
+    assert_eq!(document["runs"][0]["stories"][0]["requirement"], "ledger.once");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use super::failure::Failure;
 use super::output::{Colour, answer};
 use super::run::Format;
 use super::{exit, locate};
-use crate::history::{End, Moment};
-use crate::report::stored::{StoredRun, read_run};
+use crate::history::{End, Moment, StoredError};
+use crate::report::stored::{StoredRun, StoredRunError, read_run};
 use crate::report::{json, tell, terminal};
 use crate::runner::{CASE_FORMAT, CaseReport, RunReport, conclude};
 
@@ -21,7 +21,7 @@ use crate::runner::{CASE_FORMAT, CaseReport, RunReport, conclude};
 Example:
   fireassay check target/fireassay/runs/RUN
 
-The exit code is that of the run: 0 pass, 1 violation, 5 inconclusive.")]
+Exit code 0: pass; 1: violation; 3: the environment failed or the history was cut off; 5: inconclusive.")]
 pub(super) struct Args {
     /// Folder of the run.
     #[arg(value_name = "RUN_DIR")]
@@ -32,9 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn check(args: &Args, colour: Colour) -> Result<u8, Failure> {
-    let stored = read_run(&args.run).map_err(|error| {
-        Failure::usage(error.to_string(), "give the folder of a run, as those under target/fireassay/runs")
-    })?;
+    let stored = read_run(&args.run).map_err(|error| Failure::usage(error.to_string(), next_step(&error)))?;
     let report = judge(args, &stored)?;
     let told = tell(&report, Some(&stored), &stored.case.target);
     let run = RunReport { cases: vec![report], ..RunReport::default() };
@@ -52,6 +50,19 @@ pub(super) fn check(args: &Args, colour: Colour) -> Result<u8, Failure> {
     };
     answer(&text)?;
     Ok(code)
+}
+
+/// What to do about a run that cannot be read.
+fn next_step(error: &StoredRunError) -> &'static str {
+    match error {
+        StoredRunError::Read { .. } | StoredRunError::History(StoredError::Read { .. }) => {
+            "give the folder of a run, as those under target/fireassay/runs"
+        }
+        StoredRunError::Version { .. } | StoredRunError::History(StoredError::Version { .. }) => {
+            "the run's folder is fine as it is; judge it with that version"
+        }
+        StoredRunError::NotACase { .. } | StoredRunError::History(_) => "the file is damaged; run the case again",
+    }
 }
 
 fn judge(args: &Args, stored: &StoredRun) -> Result<CaseReport, Failure> {

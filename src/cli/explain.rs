@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::failure::{Failure, did_you_mean};
 use super::list::{level_name, tier_name};
 use super::locate;
-use super::output::{Colour, answer};
-use crate::detection::{Catalogue, Defect, SWITCH};
+use super::output::{Colour, answer, note};
+use crate::detection::{Catalogue, Defect, SWITCH, Timing};
+use crate::fault::FaultSpec;
+use crate::fault::spec::{Span, When};
 use crate::report::style::{Palette, Tone};
 use crate::suite::{Case, Requirement, Suite};
 
@@ -33,7 +37,11 @@ pub(super) fn explain(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let palette = colour.for_stdout();
     let mut known = Vec::new();
     for suite in &suites {
-        let catalogue = locate::reference_defects(suite)?;
+        // A requirement can be explained without the defects that it catches.
+        let catalogue = locate::reference_defects(suite).unwrap_or_else(|failure| {
+            note(&format!("the defects are left out: {failure}"));
+            None
+        });
         if let Some(text) = look_up(&args.id, suite, catalogue.as_ref(), palette) {
             answer(&text)?;
             return Ok(super::exit::PASS);
@@ -67,7 +75,7 @@ fn requirement(requirement: &Requirement, suite: &Suite, defects: &[Defect], pal
     let _ = writeln!(text, "why      {}", requirement.why);
     let checking = suite.cases.iter().filter(|case| case.requirements.contains(&requirement.id));
     section(&mut text, "checked", checking.map(|case| format!("{}: {}", case.id, case.title)));
-    let caught = defects.iter().filter(|defect| defect.caught_by.contains(&requirement.id));
+    let caught = defects.iter().filter(|defect| defect.caught_by == requirement.id);
     section(&mut text, "catches", caught.map(|defect| format!("{}: {}", defect.name, defect.summary)));
     let _ = writeln!(text, "\nnext     fireassay run --requirement {}", requirement.id);
     text
@@ -78,7 +86,7 @@ fn case(case: &Case, suite: &Suite, defects: &[Defect], palette: Palette) -> Str
         format!("{}  ({})\n\n{}\n\n", palette.paint(Tone::Strong, &case.id), tier_name(case.tier), case.title);
     let checked = suite.requirements.iter().filter(|requirement| case.requirements.contains(&requirement.id));
     section(&mut text, "checks", checked.map(|requirement| format!("{}: {}", requirement.id, requirement.text)));
-    section(&mut text, "faults", case.faults.iter().filter_map(|fault| serde_json::to_string(fault).ok()));
+    section(&mut text, "faults", case.faults.iter().map(in_words));
     let shown = defects.iter().filter(|defect| defect.case == case.id);
     section(&mut text, "shows", shown.map(|defect| format!("{}: {}", defect.name, defect.summary)));
     let _ = writeln!(text, "\nnext     fireassay run --case {}", case.id);
@@ -92,13 +100,40 @@ fn defect(defect: &Defect, palette: Palette) -> String {
         defect.summary
     );
     let _ = writeln!(text, "origin   {}", defect.origin);
-    section(&mut text, "caught", defect.caught_by.iter().cloned());
+    section(&mut text, "caught", std::iter::once(defect.caught_by.clone()));
     section(&mut text, "also", defect.also.iter().cloned());
-    if let Some(timing) = &defect.timing {
-        let _ = writeln!(text, "timing   {timing}");
-    }
+    let timing = match defect.timing {
+        Timing::Certain => "every run of the case shows it",
+        Timing::Likely => "random timing decides, run by run, whether it shows",
+    };
+    let _ = writeln!(text, "timing   {timing}");
     let _ = writeln!(text, "\nnext     fireassay run --case {} --env {SWITCH}={}", defect.case, defect.name);
     text
+}
+
+/// `kill api, after 25 to 200 operations, 5 times`.
+fn in_words(fault: &FaultSpec) -> String {
+    let time = |span: Span| humantime::format_duration(span.0).to_string();
+    let when = match fault.when {
+        When::Operations([low, high]) => format!("after {low} to {high} operations"),
+        When::At([low, high]) => format!("{} to {} into the load", time(low), time(high)),
+        When::AfterPrevious([low, high]) => format!("{} to {} after the fault above", time(low), time(high)),
+    };
+    let times = if fault.times > 1 { format!(", {} times", fault.times) } else { String::new() };
+    let what = serde_json::to_value(&fault.inject).unwrap_or_default();
+    format!("{}, {when}{times}", plain(&what))
+}
+
+/// The words of a value without its brackets.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(map) => {
+            let parts: Vec<_> = map.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
+            parts.join(" ")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// A label, and its lines one below the other.

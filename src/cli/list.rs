@@ -88,24 +88,18 @@ fn in_words(suite: &Suite, palette: Palette) -> String {
         Tone::Strong,
         &format!("{}: {} cases, {} requirements\n", suite.profile, suite.cases.len(), suite.requirements.len()),
     );
-    let width = suite
-        .cases
-        .iter()
-        .map(|case| case.id.len())
-        .chain(suite.requirements.iter().map(|r| r.id.len()))
-        .max()
-        .unwrap_or(0);
+    let ids =
+        suite.cases.iter().map(|case| &case.id).chain(suite.requirements.iter().map(|requirement| &requirement.id));
+    let width = ids.map(String::len).max().unwrap_or(0);
     text.push_str("\ncases\n");
     for case in &suite.cases {
-        let tier = tier_name(case.tier);
-        let checks =
-            palette.paint(Tone::Faint, &format!("{:width$}         checks {}", "", case.requirements.join(", ")));
-        let _ = writeln!(text, "  {:width$}  {tier:<5}  {}\n{checks}", case.id, case.title);
+        let tier = palette.paint(Tone::Faint, &format!("{:<6}", tier_name(case.tier)));
+        let _ = writeln!(text, "  {:width$}  {tier} {}", case.id, case.title);
     }
     text.push_str("\nrequirements\n");
     for requirement in &suite.requirements {
-        let _ =
-            writeln!(text, "  {:width$}  {:<6} {}", requirement.id, level_name(requirement.level), requirement.text);
+        let level = palette.paint(Tone::Faint, &format!("{:<6}", level_name(requirement.level)));
+        let _ = writeln!(text, "  {:width$}  {level} {}", requirement.id, requirement.text);
     }
     text
 }

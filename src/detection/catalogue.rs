@@ -23,28 +23,37 @@ pub struct Defect {
     pub summary: String,
     /// Where such a mistake comes from in real life.
     pub origin: String,
-    /// The requirements of which at least one has to be violated.
-    pub caught_by: Vec<String>,
+    /// The requirement that has to be violated.
+    pub caught_by: String,
     /// Requirements that the defect may violate as well, being wrong about them too.
     #[serde(default)]
     pub also: Vec<String>,
     /// The case in which it has to be caught.
     pub case: String,
-    /// Why not every seed catches it, for a defect that shows only when the timing is right.
-    #[serde(default)]
-    pub timing: Option<String>,
+    /// How surely a run of the case shows it.
+    pub timing: Timing,
+}
+
+/// How surely a run shows a defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Timing {
+    /// Each run does.
+    Certain,
+    /// Random timing decides, run by run.
+    Likely,
 }
 
 /// Why a catalogue cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// The text is no catalogue.
-    #[error("{path}: {source}")]
+    #[error("{path}: {why}")]
     Toml {
         /// The file.
         path: String,
         /// What is wrong, with line and column.
-        source: Box<toml::de::Error>,
+        why: String,
     },
     /// Two defects have one name.
     #[error("{path}: the defect `{name}` is there twice; names are unique")]
@@ -76,8 +85,10 @@ impl Catalogue {
     /// # Errors
     /// When the text is no catalogue, or names cases and requirements that the suite does not have.
     pub fn read(path: &str, text: &str, suite: &Suite) -> Result<Self, CatalogueError> {
-        let catalogue: Self = toml::from_str(text)
-            .map_err(|source| CatalogueError::Toml { path: path.to_owned(), source: Box::new(source) })?;
+        let catalogue: Self = toml::from_str(text).map_err(|error| CatalogueError::Toml {
+            path: path.to_owned(),
+            why: error.to_string().trim_end().to_owned(),
+        })?;
         for (index, defect) in catalogue.defects.iter().enumerate() {
             if catalogue.defects[..index].iter().any(|other| other.name == defect.name) {
                 return Err(CatalogueError::Twice { path: path.to_owned(), name: defect.name.clone() });
@@ -92,7 +103,7 @@ impl Catalogue {
             if !suite.cases.iter().any(|case| case.id == defect.case) {
                 return Err(unknown("case", &defect.case));
             }
-            let mut named = defect.caught_by.iter().chain(&defect.also);
+            let mut named = std::iter::once(&defect.caught_by).chain(&defect.also);
             if let Some(id) = named.find(|id| !suite.requirements.iter().any(|requirement| requirement.id == **id)) {
                 return Err(unknown("requirement", id));
             }

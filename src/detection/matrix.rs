@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use super::Defect;
+use super::{Defect, Timing};
 use crate::judgement::Verdict;
 use crate::runner::CaseReport;
 
 /// What one run saw of a defect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sight {
-    /// A requirement that names it was violated, and none that has nothing to do with it.
+    /// The requirement that has to catch it was violated, and none that has nothing to do with it.
     Caught,
     /// A requirement that has nothing to do with it was violated, whatever else was.
     Blamed {
         /// Those requirements.
         on: Vec<String>,
-        /// Whether a requirement that names it was violated as well.
+        /// Whether the requirement that has to catch it was violated as well.
         also_caught: bool,
     },
-    /// No requirement that names it was violated.
+    /// The requirement that has to catch it was not violated.
     Missed,
     /// The run says nothing: its environment failed.
     Failed(String),
@@ -34,8 +34,8 @@ impl Sight {
             .filter(|judged| judged.verdict == Verdict::Violation)
             .map(|judged| &judged.requirement.id)
             .collect();
-        let caught = violated.iter().any(|id| defect.caught_by.contains(id));
-        let unrelated = |id: &&&String| !defect.caught_by.contains(id) && !defect.also.contains(id);
+        let caught = violated.iter().any(|id| defect.caught_by == **id);
+        let unrelated = |id: &&&String| defect.caught_by != ***id && !defect.also.contains(id);
         let on: Vec<String> = violated.iter().filter(unrelated).map(|id| (*id).clone()).collect();
         match &report.error {
             _ if !on.is_empty() => Self::Blamed { on, also_caught: caught },
@@ -94,8 +94,8 @@ impl Row {
     #[must_use]
     pub fn is_proven(&self) -> bool {
         let enough = match self.defect.timing {
-            Some(_) => self.caught > 0,
-            None => self.caught > 0 && self.caught * 20 >= self.runs() * 19,
+            Timing::Likely => self.caught > 0,
+            Timing::Certain => self.caught > 0 && self.caught * 20 >= self.runs() * 19,
         };
         enough && self.blamed.is_empty()
     }
@@ -130,10 +130,10 @@ mod tests {
             name: "check-then-insert".into(),
             summary: String::new(),
             origin: String::new(),
-            caught_by: vec!["ledger.once".into()],
+            caught_by: "ledger.once".into(),
             also: vec!["ledger.projection".into()],
             case: "retries".into(),
-            timing: None,
+            timing: Timing::Certain,
         }
     }
 
@@ -162,6 +162,13 @@ mod tests {
         assert!(row.is_proven());
         row.count(Sight::Missed);
         assert!(!row.is_proven());
+    }
+
+    #[test]
+    fn where_timing_decides_once_is_enough_and_never_is_not() {
+        let likely = Defect { timing: Timing::Likely, ..defect() };
+        assert!(Row { caught: 1, missed: 19, ..Row::new(likely.clone()) }.is_proven());
+        assert!(!Row { caught: 0, missed: 20, ..Row::new(likely) }.is_proven());
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod catalogue;
 mod matrix;
 mod page;
 
-pub use catalogue::{Catalogue, CatalogueError, Defect};
+pub use catalogue::{Catalogue, CatalogueError, Defect, Timing};
 pub use matrix::{Matrix, Row, Sight};
 pub use page::page;
 
