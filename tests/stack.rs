@@ -140,6 +140,22 @@ fn a_database_from_a_template_has_its_rows_and_none_of_its_siblings() {
 }
 
 #[test]
+fn a_data_directory_that_is_kept_serves_like_a_new_one() {
+    serially(|| async {
+        let (cache, ours) = (tempfile::tempdir().unwrap(), StackConfig::from_env().unwrap());
+        let jars = Some(ours.kafka_jars());
+        let config = StackConfig { cache: cache.path().to_owned(), kafka_jars: jars, ..ours };
+        for kept_before in [false, true] {
+            assert_eq!(cache.path().join("postgres").exists(), kept_before);
+            let stack = Stack::start(&config, &|_| ()).await.unwrap();
+            // Fails when it was there before, as it would be if two stacks shared a directory.
+            connect(&stack, "postgres").await.execute("CREATE TABLE t (n int)").await.unwrap();
+        }
+        assert_eq!(fs::read_dir(cache.path().join("postgres")).unwrap().count(), 1);
+    });
+}
+
+#[test]
 fn a_redis_database_is_empty_when_taken_and_nobody_elses() {
     serially(|| async {
         let stack = start().await;

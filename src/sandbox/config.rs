@@ -18,6 +18,8 @@ pub struct StackConfig {
     pub postgres_bin: Option<PathBuf>,
     /// The folder of Kafka's jars; without it the one that `ci/setup` fills.
     pub kafka_jars: Option<PathBuf>,
+    /// What is kept between stacks: Kafka's jars and an initialised Postgres.
+    pub cache: PathBuf,
     /// Where the stack's temporary directory is made; without it memory (`/dev/shm`) if there is room, else the system's
     /// folder for temporary files.
     pub data_root: Option<PathBuf>,
@@ -34,12 +36,12 @@ pub struct ConfigError(String);
 
 impl Default for StackConfig {
     fn default() -> Self {
-        Self { postgres_bin: None, kafka_jars: None, data_root: None, ports: PORTS }
+        Self { postgres_bin: None, kafka_jars: None, cache: cache_folder(), data_root: None, ports: PORTS }
     }
 }
 
 impl StackConfig {
-    /// Reads `FIREASSAY_POSTGRES_BIN`, `FIREASSAY_KAFKA_JARS`, `FIREASSAY_TMP` and `FIREASSAY_PORTS`.
+    /// Reads `FIREASSAY_POSTGRES_BIN`, `FIREASSAY_KAFKA_JARS`, `FIREASSAY_CACHE`, `FIREASSAY_TMP` and `FIREASSAY_PORTS`.
     ///
     /// # Errors
     /// When a variable is set to something that cannot be used.
@@ -51,6 +53,7 @@ impl StackConfig {
         Ok(Self {
             postgres_bin: path_from_env("FIREASSAY_POSTGRES_BIN"),
             kafka_jars: path_from_env("FIREASSAY_KAFKA_JARS"),
+            cache: cache_folder(),
             data_root: path_from_env("FIREASSAY_TMP"),
             ports,
         })
@@ -59,7 +62,7 @@ impl StackConfig {
     /// The folder of Kafka's jars.
     #[must_use]
     pub fn kafka_jars(&self) -> PathBuf {
-        self.kafka_jars.clone().unwrap_or_else(|| cache_folder().join("kafka").join(KAFKA_VERSION))
+        self.kafka_jars.clone().unwrap_or_else(|| self.cache.join("kafka").join(KAFKA_VERSION))
     }
 }
 

@@ -45,6 +45,13 @@ pub(super) struct PostgresPrograms {
     pub(super) user: Option<find::OtherUser>,
 }
 
+impl PostgresPrograms {
+    /// What `postgres --version` says.
+    pub(super) fn version(&self) -> Result<String, String> {
+        version::of(&self.postgres)
+    }
+}
+
 /// Kafka's jars, and what runs them.
 #[derive(Clone, Debug)]
 pub(super) struct KafkaPrograms {

@@ -45,7 +45,12 @@ impl Stack {
         let place = Place::make(config)?;
         let processes = Processes::start().map_err(StackError::Guardian)?;
         processes.guard_directory(place.path());
-        let (postgres, redis, kafka) = tokio::try_join!(
+        // Kafka first: it takes longest, and Postgres begins with copying files, which blocks for a moment.
+        let (kafka, postgres, redis) = tokio::try_join!(
+            async {
+                let started = Kafka::start_new(config, &programs.kafka, &place, &processes).await;
+                started.inspect(|_| progress("kafka ready"))
+            },
             async {
                 let started = Postgres::start_new(config, &programs.postgres, &place, &processes).await;
                 started.inspect(|_| progress("postgres ready"))
@@ -53,10 +58,6 @@ impl Stack {
             async {
                 let started = Redis::start_new(config, &programs.redis, &place, &processes).await;
                 started.inspect(|_| progress("redis ready"))
-            },
-            async {
-                let started = Kafka::start_new(config, &programs.kafka, &place, &processes).await;
-                started.inspect(|_| progress("kafka ready"))
             },
         )?;
         Ok(Self { postgres, redis, kafka, processes, place })

@@ -1,16 +1,17 @@
 //! The files of a Postgres server: data directory, settings, log.
 
+use std::fs::DirBuilder;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{SERVER, USER};
+use super::{SERVER, USER, kept};
 use crate::sandbox::needs::PostgresPrograms;
 use crate::sandbox::place::Place;
 use crate::sandbox::service::{plain_env, write};
-use crate::sandbox::{Port, ProcessSpec, Processes, SpawnError, StartError};
+use crate::sandbox::{Port, Process, ProcessSpec, Processes, SpawnError, StackConfig, StartError};
 
 /// `initdb` takes a third of a second in memory; a slow disk and a busy machine need more.
 const INITDB_DEADLINE: Duration = Duration::from_secs(60);
@@ -33,8 +34,9 @@ pub(super) struct Cluster {
     port: Port,
 }
 
-/// Runs `initdb`, as another user when we are root, because Postgres refuses to run as root.
+/// Makes a data directory: a copy of one that is kept, else by `initdb`.
 pub(super) async fn initialise(
+    config: &StackConfig,
     programs: &PostgresPrograms,
     place: &Place,
     processes: &Processes,
@@ -44,14 +46,35 @@ pub(super) async fn initialise(
     // Whoever is a superuser of Postgres can run programs as its user. Others on this machine must not be.
     let password = format!("{:032x}", rand::random::<u128>());
     let name = place.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let files = Initialised { folder: folder.clone(), postgres: programs.postgres.clone(), user, password, name };
-    let unwritable = |why| StartError::Files { server: SERVER, path: folder.clone(), why };
+    let mut files = Initialised { folder: folder.clone(), postgres: programs.postgres.clone(), user, password, name };
 
-    std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(unwritable)?;
-    let password_file = folder.join("password");
+    let kept = kept::folder(config, programs);
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.is_dir()) {
+        let restored = kept::restore(kept, &folder, user).and_then(|()| std::fs::read_to_string(files.password_file()));
+        if let Ok(password) = restored {
+            files.password = password;
+            processes.guard_postmaster(&files.lock_file());
+            return Ok(files);
+        }
+        // Half a copy, perhaps. If it cannot be removed, initdb says so.
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+    processes.guard_postmaster(&files.lock_file());
+    initdb(&files, programs, processes).await?;
+    if let Some(kept) = kept {
+        let _ = kept::keep(&folder, &kept);
+    }
+    Ok(files)
+}
+
+/// Runs `initdb`, as another user when we are root, because Postgres refuses to run as root.
+async fn initdb(files: &Initialised, programs: &PostgresPrograms, processes: &Processes) -> Result<(), StartError> {
+    let (folder, password_file) = (&files.folder, files.password_file());
+    let unwritable = |why| StartError::Files { server: SERVER, path: folder.clone(), why };
+    DirBuilder::new().mode(0o700).create(folder).map_err(unwritable)?;
     write(SERVER, &password_file, &files.password)?;
-    if let Some((uid, gid)) = user {
-        chown(&folder, Some(uid), Some(gid))
+    if let Some((uid, gid)) = files.user {
+        chown(folder, Some(uid), Some(gid))
             .and_then(|()| chown(&password_file, Some(uid), Some(gid)))
             .map_err(unwritable)?;
     }
@@ -75,16 +98,10 @@ pub(super) async fn initialise(
         log: folder.join("initdb.log"),
         ..files.spec()
     };
-    // Already initdb runs a server for a moment.
-    processes.guard_postmaster(&files.data().join("postmaster.pid"));
-    let process = processes.spawn(&initdb).map_err(|error| match error {
-        // Usually the temporary directory is below a folder that only root may enter.
-        SpawnError::Refused { why, .. } if why.kind() == ErrorKind::PermissionDenied => unwritable(why),
-        error => error.into(),
-    })?;
+    let process = processes.spawn(&initdb).map_err(|error| files.not_spawned(error))?;
     let log = || process.log_tail(LOG_LINES);
     match process.wait(INITDB_DEADLINE).await {
-        Some(status) if status.success() => Ok(files),
+        Some(status) if status.success() => Ok(()),
         Some(status) => Err(StartError::Ended { server: "initdb", status, log: log() }),
         None => {
             let probe = "it still runs".to_owned();
@@ -136,14 +153,33 @@ impl Cluster {
         self.files.log()
     }
 
-    pub(super) fn spec(&self) -> ProcessSpec {
-        self.files.spec()
+    /// Starts the server; it is not ready yet.
+    pub(super) fn spawn(&self, processes: &Processes) -> Result<Process, StartError> {
+        processes.spawn(&self.files.spec()).map_err(|error| self.files.not_spawned(error))
     }
 }
 
 impl Initialised {
     fn data(&self) -> PathBuf {
         self.folder.join("data")
+    }
+
+    fn password_file(&self) -> PathBuf {
+        self.folder.join("password")
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.data().join("postmaster.pid")
+    }
+
+    /// A refusal for want of permission mostly means that the temporary directory is below a folder that only root may enter.
+    fn not_spawned(&self, error: SpawnError) -> StartError {
+        match error {
+            SpawnError::Refused { why, .. } if why.kind() == ErrorKind::PermissionDenied => {
+                StartError::Files { server: SERVER, path: self.folder.clone(), why }
+            }
+            error => error.into(),
+        }
     }
 
     fn log(&self) -> PathBuf {

@@ -2,6 +2,7 @@
 
 mod children;
 mod cluster;
+mod kept;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -53,7 +54,7 @@ impl Postgres {
         place: &Place,
         processes: &Processes,
     ) -> Result<Self, StartError> {
-        let initialised = cluster::initialise(programs, place, processes).await?;
+        let initialised = cluster::initialise(config, programs, place, processes).await?;
         on_free_ports(&config.ports, |[port]| async {
             let cluster = Cluster::configure(&initialised, port)?;
             processes.guard_title(&cluster.title());
@@ -201,7 +202,7 @@ impl Drop for Postgres {
 }
 
 async fn launch(cluster: &Cluster, processes: &Processes, pool: &PgPool) -> Result<Process, StartError> {
-    let process = processes.spawn(&cluster.spec())?;
+    let process = cluster.spawn(processes)?;
     let probe = || async { pool.execute("SELECT 1").await.map(drop).map_err(|error| error.to_string()) };
     until_ready(SERVER, &process, READY_DEADLINE, probe).await?;
     Ok(process)
