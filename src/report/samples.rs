@@ -140,11 +140,11 @@ pub(crate) fn case_file() -> CaseFile {
     }
 }
 
-pub(crate) fn api(number: u16) -> InstanceName {
+fn api(number: u16) -> InstanceName {
     InstanceName { role: "api".into(), number }
 }
 
-pub(crate) fn fields(value: Value) -> Map<String, Value> {
+fn fields(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().expect("an object")
 }
 
@@ -152,7 +152,7 @@ pub(crate) fn fields(value: Value) -> Map<String, Value> {
 pub(crate) fn history() -> History {
     let transfer = |key: &str| Call {
         operation: "transfer".into(),
-        fields: fields(json!({"key": key, "from": "a-3", "to": "a-1", "amount": 250, "currency": "EUR"})),
+        fields: fields(&json!({"key": key, "from": "a-3", "to": "a-1", "amount": 250, "currency": "EUR"})),
         raw: None,
     };
     let invoke = |attempt, intent, client, to, key: &str| What::Invoke {
@@ -162,7 +162,7 @@ pub(crate) fn history() -> History {
         to,
         call: transfer(key),
     };
-    let ok = |id: &str| Outcome::Ok { status: 201, reply: fields(json!({"transfer": id})) };
+    let ok = |id: &str| Outcome::Ok { status: 201, reply: fields(&json!({"transfer": id})) };
     let row = |sequence: u32, transfer: &str, account: &str, amount: i64| json!({"sequence": sequence, "transfer": transfer, "account": account, "amount": amount, "currency": "EUR"});
     let journal = vec![
         row(1, "t-1", "a-3", -250),
@@ -198,7 +198,7 @@ pub(crate) fn history() -> History {
                 partition: 2,
                 offset: 17,
                 key: Some("a-3".into()),
-                fields: fields(json!({"event": "e-1", "transfer": "t-1"})),
+                fields: fields(&json!({"event": "e-1", "transfer": "t-1"})),
             }),
         ),
         (2_200_000, What::End { why: End::Completed }),
