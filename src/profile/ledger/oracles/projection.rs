@@ -11,20 +11,17 @@ use crate::profile::ledger::facts::{Ask, View};
 
 pub(super) fn judge(seen: &Seen<'_>) -> Found {
     let mut found = Found::default();
-    let snapshots = in_one_snapshot(&mut found, seen);
+    // Not every target shows a balance beside the entries, so how often it was seen there decides nothing.
+    in_one_snapshot(&mut found, seen);
     let audited = at_rest(&mut found, seen);
-    // Entries are read during the load only where the workload says so; the audit always reads them.
-    found.saw("balances read together with their entries", snapshots, 2);
     found.saw("balances compared with the journal at rest", audited, 4);
     found
 }
 
 /// Balance and entries of one reply.
-pub(super) fn in_one_snapshot(found: &mut Found, seen: &Seen<'_>) -> u64 {
-    let mut checked = 0;
+pub(super) fn in_one_snapshot(found: &mut Found, seen: &Seen<'_>) {
     for view in &seen.facts.views {
         let (Some(balance), Some((count, sum))) = (view.balance, view.entries) else { continue };
-        checked += 1;
         if i128::from(balance) != sum {
             found.blame("torn", || {
                 let expected = format!("the balance of {} is the sum of its entries", seen.account(view.account));
@@ -33,7 +30,6 @@ pub(super) fn in_one_snapshot(found: &mut Found, seen: &Seen<'_>) -> u64 {
             });
         }
     }
-    checked
 }
 
 /// What the instances say in the audit, against the journal.
