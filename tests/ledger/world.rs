@@ -384,7 +384,7 @@ impl World<'_> {
             self.fault(step, FaultChange::Injected("done".into()));
             match &self.plan.steps[step].fault {
                 Fault::FlushRedis => self.service.flushed = true,
-                Fault::Stop(name) => self.stop(name.clone()),
+                Fault::Stop(name) => self.stop(name),
                 Fault::Kill(name) if name.role == "api" => self.kill(usize::from(name.number - 1)),
                 _ => {}
             }
@@ -407,7 +407,7 @@ impl World<'_> {
         }
     }
 
-    fn stop(&mut self, name: InstanceName) {
+    fn stop(&mut self, name: &InstanceName) {
         let instance = usize::from(name.number - 1);
         match self.nature.defect {
             Some(Defect::CutsShort) => {

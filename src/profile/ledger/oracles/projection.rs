@@ -7,6 +7,7 @@
 use super::{Found, Seen};
 use crate::history::Phase;
 use crate::judgement::Witness;
+use crate::oracle::effects::Heard;
 use crate::profile::ledger::facts::{Ask, View};
 
 pub(super) fn judge(seen: &Seen<'_>) -> Found {
@@ -102,7 +103,9 @@ fn sums(seen: &Seen<'_>, readings: usize) -> Vec<(i128, u32)> {
 fn moving(seen: &Seen<'_>) -> Vec<bool> {
     let mut moving = vec![false; seen.facts.accounts.len()];
     for (id, intent) in seen.facts.numbered_intents() {
-        if !intent.heard.unknown || seen.books.effects(id).count > 0 {
+        let Heard { ok, refused, unknown } = intent.heard;
+        // Once there was a definite answer, an attempt that arrives late finds its key taken.
+        if !unknown || ok || refused || seen.books.effects(id).count > 0 {
             continue;
         }
         let body = match intent.ask {
