@@ -49,7 +49,7 @@ pub(crate) fn spoil(history: &mut History, kind: u8, place: &Index) {
                     let twin = added[number]["transfer"].clone();
                     let rows: Vec<_> = added.iter().filter(|row| row["transfer"] == twin).cloned().collect();
                     for (leg, mut row) in rows.into_iter().enumerate() {
-                        row["transfer"] = json!("twin");
+                        row["transfer"] = json!(format!("twin of {}", twin));
                         row["sequence"] = json!(1_000_000 + leg);
                         added.push(row);
                     }
