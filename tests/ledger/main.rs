@@ -159,7 +159,7 @@ fn every_planted_defect_is_caught_and_blamed_on_no_other() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn brute_force_agrees_on_small_histories(
