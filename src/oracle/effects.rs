@@ -53,7 +53,7 @@ mod tests {
             // Acknowledged may also be the answer to a repetition, so it only demands that some attempt worked.
             let fits = attempts.iter().enumerate().all(|(index, heard)| {
                 let worked = effective == Some(index);
-                !(heard.refused && worked) && !(heard.ok && effective.is_none())
+                !(heard.refused && worked || heard.ok && effective.is_none())
             });
             fits && effects == u32::from(effective.is_some())
         })

@@ -1,6 +1,9 @@
 //! The ledger's oracles against simulated ledgers: right ones pass every case of the suite, each planted defect is
 //! caught by the requirement that names it and blamed on no other, and brute force agrees on what is wrong.
 
+// A test may stop where its own assumption fails.
+#![allow(clippy::unwrap_used)]
+
 mod naive;
 mod service;
 mod world;
@@ -156,7 +159,7 @@ fn every_planted_defect_is_caught_and_blamed_on_no_other() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn brute_force_agrees_on_small_histories(

@@ -24,7 +24,7 @@ pub(crate) const REQUIREMENTS: [&str; 11] = [
 ];
 
 /// The number of ways to spoil a history.
-pub(crate) const KINDS: u8 = 9;
+pub(crate) const KINDS: u8 = 12;
 
 /// Changes one thing in a history.
 pub(crate) fn spoil(history: &mut History, kind: u8, place: &Index) {
@@ -49,10 +49,31 @@ pub(crate) fn spoil(history: &mut History, kind: u8, place: &Index) {
                     let twin = added[number]["transfer"].clone();
                     let rows: Vec<_> = added.iter().filter(|row| row["transfer"] == twin).cloned().collect();
                     for (leg, mut row) in rows.into_iter().enumerate() {
-                        row["transfer"] = json!("twin");
+                        row["transfer"] = json!(format!("twin of {}", twin));
                         row["sequence"] = json!(1_000_000 + leg);
                         added.push(row);
                     }
+                }
+            }
+        }
+        // A whole transfer is not there, is there with another amount, or is there one reading later.
+        9..=11 => {
+            let Some(at) = of(events, &row) else { return };
+            let next = (at + 1..events.len()).find(|n| matches!(events[*n].what, What::Rows { .. }));
+            let What::Rows { added, .. } = &mut events[at].what else { return };
+            let id = added[place.index(added.len())]["transfer"].clone();
+            let (mut of_it, others): (Vec<_>, Vec<_>) = added.drain(..).partition(|row| row["transfer"] == id);
+            *added = others;
+            for row in of_it.iter_mut().filter(|_| kind == 10) {
+                let amount = row["amount"].as_i64().unwrap();
+                row["amount"] = json!(amount + 7 * amount.signum());
+            }
+            match (kind, next.map(|next| &mut events[next].what)) {
+                (11, Some(What::Rows { added, .. })) => added.append(&mut of_it),
+                (9, _) => {}
+                _ => {
+                    let What::Rows { added, .. } = &mut events[at].what else { return };
+                    added.append(&mut of_it);
                 }
             }
         }

@@ -51,6 +51,7 @@ pub(crate) fn run(script: &Script, plan: &Plan, nature: Nature, seed: u64) -> Hi
         shown: HashMap::new(),
         service: Service::new(nature.defect, nature.keys, seed),
         load: false,
+        began: 0,
     };
     world.play();
     History { events: world.events }
@@ -78,6 +79,7 @@ struct World<'a> {
     shown: HashMap<i64, Value>,
     service: Service,
     load: bool,
+    began: u64,
 }
 
 #[derive(Clone, Default)]
@@ -120,8 +122,9 @@ impl World<'_> {
         self.drain();
         self.record(What::Phase { phase: Phase::Load });
         self.load = true;
+        self.began = self.now;
         for client in 0..self.script.clients.len() {
-            self.schedule(1, Due::Step(client));
+            self.schedule(self.pause(client), Due::Step(client));
         }
         if self.nature.read_every.is_some() {
             self.schedule(50 * MS, Due::Read);
@@ -354,10 +357,18 @@ impl World<'_> {
     fn next(&mut self, client: usize) {
         let caller = &mut self.clients[client];
         (caller.step, caller.attempts) = (caller.step + 1, 0);
-        let after = self.script.clients[client].get(caller.step).map_or(0, |step| step.after.as_nanos() as u64);
-        // Open arrival is played as if it were closed, without its pauses: the oracles do not know the difference.
-        let pause = if self.script.arrival == Arrival::Open { 0 } else { after };
+        let pause = self.pause(client);
         self.schedule(pause, Due::Step(client));
+    }
+
+    /// Until the next step of a caller. Open arrival is played with one step of each caller at a time, none too early.
+    fn pause(&self, client: usize) -> u64 {
+        let step = self.script.clients[client].get(self.clients[client].step);
+        let after = step.map_or(0, |step| step.after.as_nanos() as u64);
+        match self.script.arrival {
+            Arrival::Open => (self.began + after).saturating_sub(self.now),
+            Arrival::Closed => after,
+        }
     }
 
     fn nemesis(&mut self) {
@@ -373,7 +384,7 @@ impl World<'_> {
             self.fault(step, FaultChange::Injected("done".into()));
             match &self.plan.steps[step].fault {
                 Fault::FlushRedis => self.service.flushed = true,
-                Fault::Stop(name) => self.stop(name.clone()),
+                Fault::Stop(name) => self.stop(name),
                 Fault::Kill(name) if name.role == "api" => self.kill(usize::from(name.number - 1)),
                 _ => {}
             }
@@ -396,7 +407,7 @@ impl World<'_> {
         }
     }
 
-    fn stop(&mut self, name: InstanceName) {
+    fn stop(&mut self, name: &InstanceName) {
         let instance = usize::from(name.number - 1);
         match self.nature.defect {
             Some(Defect::CutsShort) => {

@@ -150,8 +150,7 @@ fn transfer(facts: &mut Facts, call: &Call) -> Ask {
 /// The integer that a careless service could make of an amount.
 fn careless(amount: &Value) -> Option<i64> {
     match amount {
-        // Truncation is just what is meant: it is what a careless cast does.
-        #[allow(clippy::cast_possible_truncation)]
+        // Truncation is meant: it is what a careless service does.
         Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|float| float as i64)),
         Value::String(text) => text.parse().ok(),
         _ => None,

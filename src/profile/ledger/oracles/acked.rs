@@ -20,7 +20,9 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
             if seen.books.complete && !answered_for_another(seen, id, intent) {
                 lost(&mut found, seen, id, intent);
             }
-        } else if effects.count == 1 && seen.books.posted(transfer).faithful == Some(false) {
+        } else if effects.count > 1 {
+            // Which of them was acknowledged cannot be told; `ledger.once` has the story.
+        } else if seen.books.posted(transfer).faithful == Some(false) {
             found.blame("altered", || {
                 let expected = format!("{} is in the journal as it was asked for", seen.intent(id));
                 let mut witnesses = seen.course(id);

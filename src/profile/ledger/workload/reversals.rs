@@ -34,7 +34,7 @@ impl Reversals {
     pub(super) fn script(&self, seed: u64, instances: usize) -> Script {
         let mut composer = Composer::new(seed);
         let treasury = composer.treasury("EUR");
-        let accounts: Vec<_> = (0..6).map(|_| composer.funded(treasury, 10_000_000)).collect();
+        let accounts: Vec<_> = (0..12).map(|_| composer.funded(treasury, 10_000_000)).collect();
         let mut programme = Programme::new(&self.callers);
         let clients = u32::try_from(programme.clients()).unwrap_or(u32::MAX);
         let mut left = self.twice;
