@@ -158,7 +158,7 @@ pub enum Fault {
         /// Which way.
         direction: Direction,
     },
-    /// Every open connection is reset at once; new ones work.
+    /// Every open connection is reset at once, as soon as there is one; new ones work.
     Cut {
         /// The link.
         edge: Edge,

@@ -16,6 +16,9 @@ use crate::sandbox::Sandbox;
 /// How often a fault in force is asked whether it has bitten.
 const BITE_POLL: Duration = Duration::from_millis(5);
 
+/// How often a link without connections is looked at by a fault that needs one.
+const CONNECTION_POLL: Duration = Duration::from_millis(1);
+
 /// Whether a step made a difference.
 enum Bite {
     /// It did; the evidence.
@@ -107,7 +110,7 @@ impl Nemesis {
         tokio::select! {
             biased;
             () = self.load_ended.cancelled() => return,
-            () = self.due(progress.step.trigger) => {}
+            () = async { self.due(progress.step.trigger).await; self.can_bite(&progress.step.fault).await } => {}
         }
         let turn = turn_of(&progress.step.fault).and_then(|key| self.turns.get(&key));
         let _turn = match turn {
@@ -185,6 +188,15 @@ impl Nemesis {
         }
     }
 
+    /// A cut waits for a connection: just after another one there may be none.
+    async fn can_bite(&self, fault: &Fault) {
+        let Fault::Cut { edge } = fault else { return };
+        let Some(link) = self.sandbox.link(edge) else { return };
+        while link.counters().open == 0 {
+            tokio::time::sleep(CONNECTION_POLL).await;
+        }
+    }
+
     async fn heal_due(&self, heal: Heal, sent_at_injection: u32) {
         match heal {
             Heal::After(pause) => tokio::time::sleep(pause).await,
@@ -206,7 +218,7 @@ impl Nemesis {
             self.look_for_bite(index);
             tokio::time::sleep(BITE_POLL).await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     fn look_for_bite(&self, index: usize) {
