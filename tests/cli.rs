@@ -422,7 +422,7 @@ fn machines_get_the_verdict_with_its_story() {
 #[test]
 fn completions_know_every_command() {
     let script = text(&run(project(), &["completions", "bash"]).stdout);
-    for command in ["run", "list", "explain", "doctor", "check", "defects", "schema", "completions"] {
+    for command in ["run", "list", "explain", "doctor", "check", "defects", "completions"] {
         assert!(
             script.contains(&format!("fireassay__subcmd__{command}"))
                 || script.contains(&format!("fireassay__{command}")),

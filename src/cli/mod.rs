@@ -14,7 +14,6 @@ pub(crate) mod locate;
 mod output;
 mod progress;
 pub(crate) mod run;
-mod schema;
 pub(crate) mod select;
 
 use std::process::ExitCode;
@@ -63,7 +62,6 @@ enum Command {
     Doctor(doctor::Args),
     Check(check::Args),
     Defects(defects::Args),
-    Schema(schema::Args),
     Completions(completions::Args),
 }
 
@@ -95,7 +93,6 @@ fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Doctor(args) => doctor::doctor(args, cli.color),
         Command::Check(args) => check::check(args, cli.color),
         Command::Defects(args) => defects::defects(args, cli.color),
-        Command::Schema(args) => schema::schema(args),
         Command::Completions(args) => completions::completions(args),
     }
 }
