@@ -19,6 +19,10 @@ const FLAWS_LEAST: u64 = 9;
 
 pub(super) fn judge(seen: &Seen<'_>) -> Found {
     let mut found = Found::default();
+    if !seen.facts.intents.iter().any(|intent| matches!(intent.ask, Ask::Bad { .. })) {
+        found.saw("kinds of flaw that were refused", 0, FLAWS_LEAST);
+        return found;
+    }
     let mut answered = BTreeSet::new();
     let mut resets: BTreeMap<Flaw, u32> = BTreeMap::new();
     for (id, attempt) in (0..).map(AttemptId).zip(&seen.facts.attempts) {
