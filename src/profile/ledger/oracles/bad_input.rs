@@ -1,9 +1,10 @@
 //! `ledger.bad-input`: what has to be refused is refused with a 4xx and moves nothing, and the service goes on.
 //!
 //! An enormous body may be refused before it has been sent in full; the caller then only sees the connection end. So
-//! a reset says nothing there.
+//! a reset says nothing there. Elsewhere it counts from the second one with the same flaw: a server may have closed
+//! an idle connection just as the caller used it again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Found, Seen};
 use crate::history::{AttemptId, Moment};
@@ -18,7 +19,12 @@ const FLAWS_LEAST: u64 = 9;
 
 pub(super) fn judge(seen: &Seen<'_>) -> Found {
     let mut found = Found::default();
+    if !seen.facts.intents.iter().any(|intent| matches!(intent.ask, Ask::Bad { .. })) {
+        found.saw("kinds of flaw that were refused", 0, FLAWS_LEAST);
+        return found;
+    }
     let mut answered = BTreeSet::new();
+    let mut resets: BTreeMap<Flaw, u32> = BTreeMap::new();
     for (id, attempt) in (0..).map(AttemptId).zip(&seen.facts.attempts) {
         let Ask::Bad { flaw, .. } = seen.facts.intents[attempt.intent.0 as usize].ask else { continue };
         let wrong = match attempt.answer {
@@ -31,7 +37,12 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
                 ("failed", format!("the answer is {status}"))
             }
             Answer::Unknown(Why::Reset) if seen.is_undisturbed() && flaw != Flaw::Huge => {
-                ("failed", "the connection ends without an answer".to_owned())
+                let resets = resets.entry(flaw).or_default();
+                *resets += 1;
+                if *resets < 2 {
+                    continue;
+                }
+                ("failed", "the connection ends without an answer, as it did with this flaw before".to_owned())
             }
             _ => continue,
         };

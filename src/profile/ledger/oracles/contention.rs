@@ -1,7 +1,8 @@
 //! `ledger.contention`: without a fault to excuse it, every transfer gets an answer, and no update is lost.
 //!
-//! Two kinds of silence are not the ledger's fault: being told to slow down (408, 425, 429), and a machine so busy
-//! that nobody is answered. So a timeout only counts if the same instance answered others, asked later, meanwhile.
+//! Three kinds of silence are not the ledger's fault: being told to slow down (408, 425, 429), an idle connection that
+//! a server closes just as a caller uses it again, and a machine so busy that nobody is answered. So a reset does not
+//! count, and a timeout only if the same instance answered others, asked later, meanwhile.
 
 use super::{Found, Seen, projection};
 use crate::history::{AttemptId, Phase};
@@ -34,9 +35,8 @@ fn unanswered(found: &mut Found, seen: &Seen<'_>) {
         let intent = &seen.facts.intents[attempt.intent.0 as usize];
         let text = match why {
             _ if intent.phase != Phase::Load || !Seen::moves(intent) => continue,
-            Why::Status(408 | 425 | 429) | Why::Abandoned | Why::Unreadable => continue,
+            Why::Status(408 | 425 | 429) | Why::Abandoned | Why::Unreadable | Why::Reset => continue,
             Why::Status(status) => format!("the answer is {status}, though nothing was broken"),
-            Why::Reset => "the connection was reset, though nothing was broken".to_owned(),
             Why::Timeout if others_were_answered(seen, attempt) => {
                 "no answer came, while others were answered".to_owned()
             }

@@ -42,6 +42,8 @@ pub(super) struct Seen<'a> {
     plan: &'a Plan,
     /// How many probes the script has.
     probes: usize,
+    /// How many transfers and reversals the load sent.
+    load: u64,
 }
 
 type Oracle = fn(&Seen<'_>) -> Found;
@@ -77,7 +79,9 @@ pub fn requirements() -> impl Iterator<Item = &'static str> {
 #[must_use]
 pub fn judge(facts: &Facts, case: &JudgedCase<'_>) -> Vec<Finding> {
     let books = Books::new(facts);
-    let seen = Seen { facts, books: &books, plan: case.plan, probes: case.script.probes.len() };
+    let of_load = |intent: &&Intent| intent.phase == Phase::Load && Seen::moves(intent);
+    let load = facts.intents.iter().filter(of_load).count() as u64;
+    let seen = Seen { facts, books: &books, plan: case.plan, probes: case.script.probes.len(), load };
     let findings = case.requirements.iter().map(|id| {
         let oracle = ORACLES.iter().find(|(known, _)| known == id);
         oracle.map_or_else(Found::default, |(_, oracle)| oracle(&seen)).finding(id)
@@ -91,11 +95,10 @@ impl Seen<'_> {
         matches!(intent.ask, Ask::Transfer(_) | Ask::Reverse(_))
     }
 
-    /// How many transfers and reversals the load sent. What a case has to have seen is measured by it, up to `most`:
-    /// a share that a right target reaches even if faults leave many a caller without an answer.
+    /// What a case has to have seen is measured by the transfers that its load sent, up to `most`: a share that a right
+    /// target reaches even if faults leave many a caller without an answer.
     fn share_of_load(&self, divisor: u64, most: u64) -> u64 {
-        let load = self.facts.intents.iter().filter(|intent| intent.phase == Phase::Load && Self::moves(intent));
-        (load.count() as u64 / divisor).clamp(1, most)
+        (self.load / divisor).clamp(1, most)
     }
 
     /// Whether the plan does no more than make links slower, so that no request has a reason to fail.

@@ -38,6 +38,9 @@ pub(super) fn at_rest(found: &mut Found, seen: &Seen<'_>) -> u64 {
     let facts = seen.facts;
     let Some(audit) = facts.audited() else { return 0 };
     let Some(began) = facts.began(Phase::Audit) else { return 0 };
+    if facts.views.is_empty() {
+        return 0;
+    }
     let moving = moving(seen);
     let last = sums(seen, usize::MAX);
     let (mut readings, mut before) = (usize::MAX, Vec::new());
