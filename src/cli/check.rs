@@ -85,6 +85,7 @@ fn judge(args: &Args, stored: &StoredRun) -> Result<CaseReport, Failure> {
         faults: conclusion.faults,
         figures: conclusion.figures,
         error,
+        notes: conclusion.notes,
         interrupted: history.end() == Some(&End::Interrupted),
         directory: args.run.clone(),
         started_unix: 0,

@@ -94,6 +94,7 @@ pub fn reasons(report: &CaseReport) -> Vec<String> {
             let why = fault.missed.as_deref().unwrap_or("no sign that it made a difference");
             format!("`{}` did not bite: {}", piece(&fault.fault), piece(why))
         }));
+        reasons.extend(report.notes.iter().map(|note| super::text::clean(note, 600)));
     }
     reasons
 }

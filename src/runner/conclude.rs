@@ -7,6 +7,9 @@ use crate::history::{End, FaultChange, History, IntentId, Outcome, StepId, What}
 use crate::judgement::{Finding, Verdict};
 use crate::profile::{JudgedCase, Profile};
 
+/// The most notes that a conclusion repeats.
+const NOTES_MAX: usize = 10;
+
 /// What a history comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conclusion {
@@ -18,6 +21,8 @@ pub struct Conclusion {
     pub faults: Vec<FaultReport>,
     /// The counts; the times are left at zero.
     pub figures: Figures,
+    /// What the harness noted on the way; a few at most.
+    pub notes: Vec<String>,
 }
 
 /// Judges a history by the requirements of its case. Pure: the same history gives the same conclusion.
@@ -28,7 +33,15 @@ pub fn conclude(profile: &dyn Profile, case: &CaseFile, history: &History) -> Co
     let findings = weigh(case, profile.judge(history, &judged));
     let faults = faults(case, history);
     let verdict = verdict(&findings, &faults, history.end());
-    Conclusion { verdict, findings, faults, figures: figures(history) }
+    Conclusion { verdict, findings, faults, figures: figures(history), notes: notes(history) }
+}
+
+fn notes(history: &History) -> Vec<String> {
+    let notes = history.events.iter().filter_map(|event| match &event.what {
+        What::Note { text } => Some(text.clone()),
+        _ => None,
+    });
+    notes.take(NOTES_MAX).collect()
 }
 
 /// What each finding counts for, after the target's declared failures.

@@ -72,6 +72,10 @@ pub struct CaseReport {
     pub figures: Figures,
     /// Why the run could not be brought to its end, if so: the environment failed, the target did not start.
     pub error: Option<String>,
+    /// What the harness noted on the way, the first of each kind: a reading that failed, an instance that did not start
+    /// again, a deadline that was missed.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Whether the run was cut short by the user.
     pub interrupted: bool,
     /// The folder with `case.json`, `history.jsonl`, `result.json` and the instances' logs.
@@ -99,6 +103,7 @@ impl CaseReport {
             faults: Vec::new(),
             figures: Figures::default(),
             error: Some(why.into()),
+            notes: Vec::new(),
             interrupted: false,
             directory: PathBuf::new(),
             started_unix: 0,
