@@ -119,7 +119,7 @@ fn in_words(step: &Step) -> String {
     match step {
         Step::Reset => "making the sandbox".into(),
         Step::Starting => "starting the target".into(),
-        Step::Setup => "opening accounts".into(),
+        Step::Setup => "setting up".into(),
         Step::Load { sent, of } => format!("load: {sent} of {of} sent"),
         Step::Fault(fault) => format!("✂ {}", piece(fault)),
         Step::Settling(pending) => format!("settling: {}", piece(pending)),

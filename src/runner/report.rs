@@ -236,7 +236,7 @@ pub enum Step {
     Reset,
     /// The instances start.
     Starting,
-    /// Accounts and such are made.
+    /// The script's set-up is sent.
     Setup,
     /// Load; attempts sent and the number the script has without retries.
     Load {
