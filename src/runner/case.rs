@@ -7,12 +7,12 @@ use std::time::{Duration, Instant as StdInstant, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::conclude::conclude;
 use super::load::Callers;
 use super::nemesis::Nemesis;
 use super::readings::Readings;
 use super::session::run_folder;
 use super::settle::Settling;
-use super::conclude::conclude;
 use super::{CASE_FORMAT, CaseFile, CaseReport, Figures, Planned, Step};
 use crate::fault::{self, Plan};
 use crate::history::{End, InstanceName, Phase, Recorder, What};
