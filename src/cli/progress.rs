@@ -108,7 +108,7 @@ impl Sink for Bars {
 }
 
 fn preparing(what: &str) -> String {
-    format!("preparing {}", piece(what))
+    format!("preparing: {}", piece(what))
 }
 
 fn stack_ready(took: Duration) -> String {

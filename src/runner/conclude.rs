@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{CaseFile, FaultReport, Figures, Judged};
+use super::{CaseFile, FaultReport, Figures, Judged, NOTES_MAX};
 use crate::history::{End, FaultChange, History, IntentId, Outcome, StepId, What};
 use crate::judgement::{Finding, Verdict};
 use crate::profile::{JudgedCase, Profile};
@@ -18,6 +18,10 @@ pub struct Conclusion {
     pub faults: Vec<FaultReport>,
     /// The counts; the times are left at zero.
     pub figures: Figures,
+    /// What kept the target from being given any load.
+    pub stuck: Option<String>,
+    /// What else a reader should know, the earliest first.
+    pub notes: Vec<String>,
 }
 
 /// Judges a history by the requirements of its case. Pure: the same history gives the same conclusion.
@@ -28,7 +32,11 @@ pub fn conclude(profile: &dyn Profile, case: &CaseFile, history: &History) -> Co
     let findings = weigh(case, profile.judge(history, &judged));
     let faults = faults(case, history);
     let verdict = verdict(&findings, &faults, history.end());
-    Conclusion { verdict, findings, faults, figures: figures(history) }
+    let stuck = match history.end() {
+        Some(End::Stuck(why)) => Some(why.clone()),
+        _ => None,
+    };
+    Conclusion { verdict, findings, faults, figures: figures(history), stuck, notes: notes(history) }
 }
 
 /// What each finding counts for, after the target's declared failures.
@@ -80,6 +88,14 @@ fn verdict(findings: &[Judged], faults: &[FaultReport], end: Option<&End>) -> Ve
     let worst = findings.iter().map(|judged| judged.verdict).max().unwrap_or(Verdict::Inconclusive);
     let whole = end == Some(&End::Completed) && faults.iter().all(|fault| fault.bit.is_some());
     if whole { worst } else { worst.max(Verdict::Inconclusive) }
+}
+
+fn notes(history: &History) -> Vec<String> {
+    let notes = history.events.iter().filter_map(|event| match &event.what {
+        What::Note { text } => Some(text.clone()),
+        _ => None,
+    });
+    notes.take(NOTES_MAX).collect()
 }
 
 fn figures(history: &History) -> Figures {
