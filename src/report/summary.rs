@@ -208,6 +208,13 @@ mod tests {
     }
 
     #[test]
+    fn the_output_in_an_error_is_shown_as_lines_that_cannot_steer_a_terminal() {
+        let mut report = report("retries", 1, &[]);
+        report.error = Some("api-1 ended; its last lines:\none\n\u{1b}[2Jtwo".into());
+        assert_eq!(reasons(&report), ["api-1 ended; its last lines:", "  one", "  \\u{1b}[2Jtwo"]);
+    }
+
+    #[test]
     fn a_pass_needs_no_reasons() {
         assert_eq!(reasons(&report("retries", 1, &[])), Vec::<String>::new());
     }

@@ -184,6 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_got_no_load_is_no_pass_and_says_why() {
+        let mut stuck = without(history(), |event| matches!(event.what, What::End { .. }));
+        let at = stuck.events[0].at;
+        let notes = (0..9).map(|number| What::Note { text: number.to_string() });
+        let end = What::End { why: End::Stuck("it answered 500".into()) };
+        stuck.events.extend(notes.chain([end]).map(|what| Event { at, what }));
+        let conclusion = conclude(&says(false), &case_file(), &stuck);
+        assert_eq!((conclusion.verdict, conclusion.stuck.as_deref()), (Verdict::Inconclusive, Some("it answered 500")));
+        assert_eq!(conclusion.notes, ["0", "1", "2", "3", "4"]);
+    }
+
+    #[test]
     fn a_run_that_was_cut_off_is_no_pass() {
         let cut = without(history(), |event| matches!(event.what, What::End { .. }));
         assert_eq!(conclude(&says(false), &case_file(), &cut).verdict, Verdict::Inconclusive);

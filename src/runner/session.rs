@@ -81,6 +81,7 @@ impl Session {
         let started = Instant::now();
         let preparing = |what: &str| sink.progress(Progress::Preparing(what.to_owned()));
         let start_stack = async {
+            preparing("starting postgres, redis and kafka");
             let stack = Stack::start(&options.stack, &preparing)
                 .await
                 .map_err(|error| RunError::Environment(error.to_string()))?;

@@ -41,7 +41,7 @@ impl Settling<'_> {
         }
         let fronts = self.callers.fronts();
         let ended: Vec<String> = fronts.iter().filter(|name| (self.ended)(name)).map(ToString::to_string).collect();
-        let lame = format!("{} ended and was not started again", ended.join(", "));
+        let lame = format!("ended and not started again: {}", ended.join(", "));
         if ended.len() == fronts.len() {
             return self.missed(&lame);
         }

@@ -147,11 +147,17 @@ impl Running<'_> {
     /// Waits until the history of its first run fulfils a condition.
     #[track_caller]
     pub(crate) fn until(&mut self, what: &str, condition: impl Fn(&History) -> bool) {
-        loop {
-            let history = self.world.runs().first().and_then(|run| read_history(&run.join("history.jsonl")).ok());
-            if history.is_some_and(|history| condition(&history)) {
-                return;
-            }
+        let world = self.world;
+        self.until_there(what, || {
+            let history = world.runs().first().and_then(|run| read_history(&run.join("history.jsonl")).ok());
+            history.is_some_and(|history| condition(&history))
+        });
+    }
+
+    /// Waits until something is there.
+    #[track_caller]
+    pub(crate) fn until_there(&mut self, what: &str, is_there: impl Fn() -> bool) {
+        while !is_there() {
             let ended = self.child.try_wait().expect("a status");
             let overdue = self.started.elapsed() > DEADLINE;
             assert!(ended.is_none() && !overdue, "{what}: {ended:?}\n{}", self.read("err"));

@@ -7,6 +7,7 @@ use super::harness::{CALM, LONG, Running, World, turn};
 
 pub(crate) const TESTS: &[(&str, fn())] = &[
     ("ctrl_c_keeps_what_was_recorded_and_leaves_nothing", ctrl_c_keeps_what_was_recorded_and_leaves_nothing),
+    ("ctrl_c_while_the_stack_starts_leaves_nothing", ctrl_c_while_the_stack_starts_leaves_nothing),
     ("a_second_ctrl_c_ends_it_at_once_and_leaves_nothing", a_second_ctrl_c_ends_it_at_once_and_leaves_nothing),
     ("a_killed_harness_leaves_nothing_but_its_history", a_killed_harness_leaves_nothing_but_its_history),
     ("two_harnesses_do_not_meet", two_harnesses_do_not_meet),
@@ -51,7 +52,20 @@ fn ctrl_c_keeps_what_was_recorded_and_leaves_nothing() {
         "interrupted before its end",
         "next: ",
     ]);
-    check_history(&world, Some(&End::Interrupted), 130, "interrupted");
+    // The checking was not interrupted; the run was, and is too short to be judged.
+    check_history(&world, Some(&End::Interrupted), 5, "interrupted before its end");
+}
+
+fn ctrl_c_while_the_stack_starts_leaves_nothing() {
+    let _turn = turn();
+    let world = World::new(LONG);
+    let mut running = world.start("command", world.command("good"));
+    running.until_there("a server", || world.processes().iter().any(|process| process.contains("java ")));
+    running.signal(Signal::SIGINT);
+    let ended = running.end();
+    world.assert_nothing_left();
+    ended.expect_code(130).expect_words(&["interrupted", "nothing is left running"]);
+    assert_eq!(world.runs().len(), 0);
 }
 
 fn a_second_ctrl_c_ends_it_at_once_and_leaves_nothing() {

@@ -86,11 +86,17 @@ fn without_a_free_port_it_says_how_to_choose_others() {
     check(without, &["are taken", &port.to_string(), "FIREASSAY_PORTS=20000-29999"]);
 }
 
-/// Mounts a file system of one page on `runs` in a namespace of its own: root may, and so may an ordinary user who is given
+/// Much work in little time.
+const BUSY: &str = r#"workload = { transfers = { accounts = 2, intents = 300, again = 0, impossible = 0, reads = 0 } }
+settle = "30s"
+"#;
+
+/// Mounts a small file system on `runs` in a namespace of its own: root may, and so may an ordinary user who is given
 /// a namespace of users.
-fn in_little_room(command: &Command) -> Command {
-    const SCRIPT: &str = r#"mount -t tmpfs -o size=24k none runs && exec "$@""#;
+fn in_little_room(command: &Command, room: &str) -> Command {
+    const SCRIPT: &str = r#"mount -t tmpfs -o size=$ROOM none runs && exec "$@""#;
     let mut roomless = Command::new("unshare");
+    roomless.env("ROOM", room);
     if nix::unistd::geteuid().is_root() {
         roomless.args(["--mount", "sh", "-c", SCRIPT, "sh"]);
     } else {
@@ -109,9 +115,12 @@ fn in_little_room(command: &Command) -> Command {
 
 fn a_full_disk_ends_the_run_and_leaves_nothing() {
     let _turn = turn();
-    let world = World::new(LONG);
-    let ended = world.run(in_little_room(&world.command("good")));
-    ended.expect_code(3).expect_words(&["No space left on device", "runs/", "--runs-dir"]);
+    let world = World::new(BUSY);
+    // The case takes about 110 KiB, the whole history more than that again.
+    for (room, file) in [("16k", "case.json: "), ("160k", "the history runs/")] {
+        let ended = world.run(in_little_room(&world.command("good"), room));
+        ended.expect_code(3).expect_words(&["failed to write", file, "No space left on device", "--runs-dir"]);
+    }
 }
 
 fn a_lost_server_is_named_by_every_later_run() {

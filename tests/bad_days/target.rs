@@ -10,7 +10,7 @@ use std::time::Duration;
 const BEHAVIOURS: &str = "HOSTILE";
 
 /// Characters that steer a terminal, turn the line round, or must not be in XML.
-pub(crate) const NASTY: &str = "bad\u{1b}[2J\u{202e}day\u{9b}31m\u{1}\u{fffe}]]>";
+const NASTY: &str = "bad\u{1b}[2J\u{202e}day\u{9b}31m\u{1}\u{fffe}]]>";
 
 /// How this process is to behave, if it is the hostile target at all.
 pub(crate) fn asked_for() -> Option<String> {
@@ -106,6 +106,7 @@ fn converse(behaviour: &str, stream: TcpStream) -> std::io::Result<()> {
         }
         match behaviour {
             "garbage" => return output.write_all(&[0xff, 0x00, b'\n', 0x1b, b'[', b'2', b'J'].repeat(50)),
+            "mute" => std::thread::sleep(Duration::from_secs(600)),
             "html" => reply(&mut output, 200, "text/html", "<html><body>Welcome to nginx!</body></html>")?,
             "errors" => reply(&mut output, 500, "application/json", r#"{"error": "out of cheese"}"#)?,
             "endless" => {
