@@ -225,6 +225,8 @@ pub enum End {
     Completed,
     /// Somebody asked the harness to stop.
     Interrupted,
-    /// The environment failed; the text says how.
+    /// The environment failed, or the target did not start; the text says how.
     Failed(String),
+    /// The target started but did not get as far as the load; the text says how.
+    Stuck(String),
 }

@@ -2,13 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{CaseFile, FaultReport, Figures, Judged};
+use super::{CaseFile, FaultReport, Figures, Judged, NOTES_MAX};
 use crate::history::{End, FaultChange, History, IntentId, Outcome, StepId, What};
 use crate::judgement::{Finding, Verdict};
 use crate::profile::{JudgedCase, Profile};
-
-/// The most notes that a conclusion repeats.
-const NOTES_MAX: usize = 10;
 
 /// What a history comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +18,9 @@ pub struct Conclusion {
     pub faults: Vec<FaultReport>,
     /// The counts; the times are left at zero.
     pub figures: Figures,
-    /// What the harness noted on the way; a few at most.
+    /// What kept the target from being given any load.
+    pub stuck: Option<String>,
+    /// What else a reader should know, the earliest first.
     pub notes: Vec<String>,
 }
 
@@ -33,15 +32,11 @@ pub fn conclude(profile: &dyn Profile, case: &CaseFile, history: &History) -> Co
     let findings = weigh(case, profile.judge(history, &judged));
     let faults = faults(case, history);
     let verdict = verdict(&findings, &faults, history.end());
-    Conclusion { verdict, findings, faults, figures: figures(history), notes: notes(history) }
-}
-
-fn notes(history: &History) -> Vec<String> {
-    let notes = history.events.iter().filter_map(|event| match &event.what {
-        What::Note { text } => Some(text.clone()),
+    let stuck = match history.end() {
+        Some(End::Stuck(why)) => Some(why.clone()),
         _ => None,
-    });
-    notes.take(NOTES_MAX).collect()
+    };
+    Conclusion { verdict, findings, faults, figures: figures(history), stuck, notes: notes(history) }
 }
 
 /// What each finding counts for, after the target's declared failures.
@@ -93,6 +88,14 @@ fn verdict(findings: &[Judged], faults: &[FaultReport], end: Option<&End>) -> Ve
     let worst = findings.iter().map(|judged| judged.verdict).max().unwrap_or(Verdict::Inconclusive);
     let whole = end == Some(&End::Completed) && faults.iter().all(|fault| fault.bit.is_some());
     if whole { worst } else { worst.max(Verdict::Inconclusive) }
+}
+
+fn notes(history: &History) -> Vec<String> {
+    let notes = history.events.iter().filter_map(|event| match &event.what {
+        What::Note { text } => Some(text.clone()),
+        _ => None,
+    });
+    notes.take(NOTES_MAX).collect()
 }
 
 fn figures(history: &History) -> Figures {
@@ -178,6 +181,18 @@ mod tests {
         assert_eq!(conclusion.verdict, Verdict::Inconclusive);
         assert_eq!(conclusion.faults[0].missed.as_deref(), Some("no sign that it made a difference"));
         assert_eq!(conclude(&says(true), &case_file(), &toothless).verdict, Verdict::Violation);
+    }
+
+    #[test]
+    fn a_target_that_got_no_load_is_no_pass_and_says_why() {
+        let mut stuck = without(history(), |event| matches!(event.what, What::End { .. }));
+        let at = stuck.events[0].at;
+        let notes = (0..9).map(|number| What::Note { text: number.to_string() });
+        let end = What::End { why: End::Stuck("it answered 500".into()) };
+        stuck.events.extend(notes.chain([end]).map(|what| Event { at, what }));
+        let conclusion = conclude(&says(false), &case_file(), &stuck);
+        assert_eq!((conclusion.verdict, conclusion.stuck.as_deref()), (Verdict::Inconclusive, Some("it answered 500")));
+        assert_eq!(conclusion.notes, ["0", "1", "2", "3", "4"]);
     }
 
     #[test]

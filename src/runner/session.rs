@@ -81,6 +81,7 @@ impl Session {
         let started = Instant::now();
         let preparing = |what: &str| sink.progress(Progress::Preparing(what.to_owned()));
         let start_stack = async {
+            preparing("starting postgres, redis and kafka");
             let stack = Stack::start(&options.stack, &preparing)
                 .await
                 .map_err(|error| RunError::Environment(error.to_string()))?;
@@ -122,6 +123,23 @@ impl Session {
             _shared = self.alone.read().await;
         }
         sink.progress(Progress::Started { run, case: planned.case.id.clone(), seed: planned.seed, total });
+        let report = match self.stack.lost().await {
+            Some(server) => self.refuse(planned, server),
+            None => self.run_in_sandbox(planned, run, sink).await,
+        };
+        sink.progress(Progress::Finished { run, report: Box::new(report.clone()) });
+        report
+    }
+
+    /// The report of a run that cannot be tried because an earlier one lost a server.
+    fn refuse(&self, planned: &Planned, server: &str) -> CaseReport {
+        let why =
+            format!("{server} is not running since an earlier run, which says why; nothing can be run without it");
+        let report = CaseReport::not_run(planned, why);
+        CaseReport { profile: self.suite.profile.clone(), target: self.target.name.clone(), ..report }
+    }
+
+    async fn run_in_sandbox(&self, planned: &Planned, run: usize, sink: &dyn Sink) -> CaseReport {
         let mut env = self.options.env.clone();
         env.extend(planned.env.iter().cloned());
         let stage = Stage {
@@ -137,9 +155,7 @@ impl Session {
             env,
         };
         let shown = |step| sink.progress(Progress::Stepped { run, step });
-        let report = case::run(stage, planned, &shown).await;
-        sink.progress(Progress::Finished { run, report: Box::new(report.clone()) });
-        report
+        case::run(stage, planned, &shown).await
     }
 
     /// Stops the stack.
@@ -182,7 +198,8 @@ impl Session {
             user: None,
         };
         let process = self.stack.processes().spawn(&spec).map_err(|error| error.to_string())?;
-        let status = process.wait(setup.deadline).await;
+        let cancelled = self.options.cancel.run_until_cancelled(process.wait(setup.deadline)).await;
+        let Some(status) = cancelled else { return Err("interrupted during the target's set-up".to_owned()) };
         let tail = process.log_tail(TAIL_LINES);
         match status {
             Some(status) if status.success() => {
@@ -203,7 +220,7 @@ impl Session {
 async fn build(target: &Target, preparing: &(dyn Fn(&str) + Send + Sync)) -> Result<(), RunError> {
     let command = target.render_build().map_err(|error| RunError::Environment(error.to_string()))?;
     let Some(command) = command else { return Ok(()) };
-    preparing("build of the target");
+    preparing("building the target");
     let line = target.build.as_deref().unwrap_or_default().join(" ");
     let failed = |why: String| {
         let folder = target.directory.display();

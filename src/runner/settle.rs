@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::load::Callers;
+use super::load::{Callers, Ended};
 use super::readings::Readings;
 use crate::history::{Recorder, What};
 use crate::profile::{Pending, Profile};
@@ -17,6 +17,9 @@ const LOOK_PAUSE: Duration = Duration::from_millis(40);
 /// How long nothing may change before what is missing, though later work has gone through, is given up as lost.
 const QUIET: Duration = Duration::from_millis(1_500);
 
+/// The same for a target of which an instance has ended for good: the rest may be slow, but nothing will mend it.
+const QUIET_LAME: Duration = Duration::from_secs(4);
+
 /// What settling looks at.
 #[derive(Clone, Copy)]
 pub(super) struct Settling<'a> {
@@ -25,6 +28,7 @@ pub(super) struct Settling<'a> {
     pub(super) readings: &'a Readings,
     pub(super) events: &'a EventReader,
     pub(super) recorder: &'a Recorder,
+    pub(super) ended: Ended<'a>,
     pub(super) cancel: &'a CancellationToken,
 }
 
@@ -32,8 +36,14 @@ impl Settling<'_> {
     /// Probes the target until it answers, then waits until nothing is pending. What `shown` is called with is for people.
     pub(super) async fn settle(&self, deadline: Instant, shown: &(dyn Fn(String) + Sync)) {
         shown("the target to answer".to_owned());
-        if !self.callers.probe(deadline).await && Instant::now() >= deadline {
+        if !self.callers.probe(deadline, self.ended).await && Instant::now() >= deadline {
             return self.missed("the target did not do new work");
+        }
+        let fronts = self.callers.fronts();
+        let ended: Vec<String> = fronts.iter().filter(|name| (self.ended)(name)).map(ToString::to_string).collect();
+        let lame = format!("ended and not started again: {}", ended.join(", "));
+        if ended.len() == fronts.len() {
+            return self.missed(&lame);
         }
         let mut last_change = Instant::now();
         let mut last_seen = None;
@@ -52,6 +62,9 @@ impl Settling<'_> {
                 (Ok(_), Pending::Nothing) if caught_up => return,
                 (Ok(_), Pending::Waiting { overtaken: true, .. }) if caught_up && last_change.elapsed() >= QUIET => {
                     return;
+                }
+                (Ok(_), _) if !ended.is_empty() && caught_up && last_change.elapsed() >= QUIET_LAME => {
+                    return self.missed(&lame);
                 }
                 _ => {}
             }
@@ -73,6 +86,8 @@ impl Settling<'_> {
     }
 
     fn missed(&self, what: &str) {
-        self.recorder.record(What::Note { text: format!("deadline: the target had not settled: {what}") });
+        self.recorder.record(What::Note {
+            text: format!("the target had not settled when it was read for the last time: {what}"),
+        });
     }
 }
