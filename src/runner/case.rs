@@ -404,6 +404,7 @@ impl Run<'_> {
 }
 
 /// An end for which the target cannot be judged.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn failed(error: impl ToString) -> End {
     End::Failed(error.to_string())
 }
