@@ -54,7 +54,7 @@ pub(super) struct Stage<'a> {
 }
 
 /// Shows a step to people.
-type Shown<'a> = &'a (dyn Fn(Step) + Send + Sync);
+pub(super) type Shown<'a> = &'a (dyn Fn(Step) + Send + Sync);
 
 /// Runs a case. Never fails: what goes wrong is in the report.
 pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -> CaseReport {
@@ -227,7 +227,7 @@ struct Run<'a> {
     shown: Shown<'a>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Sandbox up, all phases, sandbox down. An error says what kept the run from its end.
     async fn conduct(&mut self) -> Result<(), End> {
         let template = self.stage.template.clone().map_err(failed)?;
@@ -276,15 +276,8 @@ impl Run<'_> {
             &sandbox.database_url(),
         )
         .map_err(failed)?;
-        let mapping = stage.target.events(stage.profile.name()).ok_or_else(|| {
-            failed(format!(
-                "the target `{}` has no [events] in its target.toml, so that its events cannot be read",
-                stage.target.name
-            ))
-        })?;
-        let brokers = sandbox.stack().kafka().address().to_string();
-        let recorder = Arc::clone(&self.recorder);
-        let events = EventReader::start(&brokers, sandbox.prefix(), mapping, recorder).await.map_err(failed)?;
+        let events = self.read_events(sandbox).await?;
+        let events = events.as_ref();
         let callers = Arc::new(Callers::new(
             Arc::clone(&self.script),
             driver,
@@ -302,13 +295,21 @@ impl Run<'_> {
         let nemesis = self.load(sandbox, &callers, &readings).await.map_err(failed)?;
         let ended = |name: &InstanceName| sandbox.instance(name).is_none_or(Instance::has_ended);
         if !stage.cancel.is_cancelled() {
-            self.settle(&callers, &readings, &events, &ended).await;
+            self.settle(&callers, &readings, events, &ended).await;
         }
         if !stage.cancel.is_cancelled() {
-            self.audit(&callers, &readings, &events, &ended).await;
+            self.audit(&callers, &readings, events, &ended).await;
         }
         nemesis.conclude();
-        events.stop().await.map_err(failed)
+        Ok(())
+    }
+
+    /// Starts to record events; `None` for a target that declares none, whose events then are not judged.
+    async fn read_events(&self, sandbox: &Sandbox) -> Result<Option<EventReader>, End> {
+        let Some(mapping) = self.stage.target.events(self.stage.profile.name()) else { return Ok(None) };
+        let brokers = sandbox.stack().kafka().address().to_string();
+        let recorder = Arc::clone(&self.recorder);
+        EventReader::start(&brokers, sandbox.prefix(), mapping, recorder).await.map(Some).map_err(failed)
     }
 
     async fn load(
@@ -316,13 +317,14 @@ impl Run<'_> {
         sandbox: &Arc<Sandbox>,
         callers: &Arc<Callers>,
         readings: &Readings,
-    ) -> Result<Nemesis, String> {
+    ) -> Result<Nemesis<'a>, String> {
         let of = self.script.clients.iter().map(|steps| steps.len() as u64).sum();
         self.enter(Phase::Load, Step::Load { sent: 0, of });
         let clock = StdInstant::now();
         let load_ended = CancellationToken::new();
         let recorder = Arc::clone(&self.recorder);
-        let nemesis = Nemesis::new(Arc::clone(sandbox), recorder, self.plan, callers.sent(), load_ended.clone());
+        let nemesis =
+            Nemesis::new(Arc::clone(sandbox), recorder, self.plan, callers.sent(), load_ended.clone(), self.shown);
         let load = async {
             nemesis.armed().await;
             let through = callers.load(Instant::now() + LOAD_DEADLINE).await;
@@ -345,7 +347,7 @@ impl Run<'_> {
         nemesis.failure().map_or(Ok(nemesis), Err)
     }
 
-    async fn settle(&mut self, callers: &Callers, readings: &Readings, events: &EventReader, ended: Ended<'_>) {
+    async fn settle(&mut self, callers: &Callers, readings: &Readings, events: Option<&EventReader>, ended: Ended<'_>) {
         self.enter(Phase::Settle, Step::Settling(String::new()));
         let clock = StdInstant::now();
         let settling = Settling {
@@ -363,16 +365,19 @@ impl Run<'_> {
         self.figures.settle = clock.elapsed();
     }
 
-    async fn audit(&mut self, callers: &Callers, readings: &Readings, events: &EventReader, ended: Ended<'_>) {
+    async fn audit(&mut self, callers: &Callers, readings: &Readings, events: Option<&EventReader>, ended: Ended<'_>) {
         self.enter(Phase::Audit, Step::Audit);
         let deadline = Instant::now() + AUDIT_DEADLINE;
         callers.audit(deadline, ended).await;
         if let Err(why) = readings.take(callers.driver()).await {
             self.recorder.record(What::Note { text: format!("the last reading failed: {why}") });
         }
-        if let Err(why) = events.caught_up(deadline.saturating_duration_since(Instant::now())).await {
-            self.recorder.record(What::Note { text: why.to_string() });
-        }
+        let Some(events) = events else { return };
+        let read = events.caught_up(deadline.saturating_duration_since(Instant::now())).await;
+        self.recorder.record(match read {
+            Ok(()) => What::EventsRead,
+            Err(why) => What::Note { text: why.to_string() },
+        });
     }
 
     /// Repeats the readings during the load. What fails is the faults' doing; the first failure is noted.

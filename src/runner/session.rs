@@ -46,7 +46,7 @@ pub struct Session {
     stack: Arc<Stack>,
     stack_start: Duration,
     /// Template databases by the environment that the target's set-up ran with: a set-up may depend on it.
-    templates: Mutex<BTreeMap<Vec<(String, String)>, String>>,
+    templates: Mutex<BTreeMap<Vec<(String, String)>, Result<String, String>>>,
     /// Ordinary runs share; a run that breaks the stack is alone.
     alone: RwLock<()>,
     next_sandbox: AtomicU32,
@@ -166,20 +166,15 @@ impl Session {
     /// The template database that the target's set-up filled with this environment.
     async fn template(&self, env: &[(String, String)]) -> Result<String, String> {
         let mut templates = self.templates.lock().await;
-        if let Some(name) = templates.get(env) {
-            return Ok(name.clone());
+        if let Some(known) = templates.get(env) {
+            // A set-up that failed is not tried again: it would fail again, and take its time each time.
+            return known.clone();
         }
         let name = format!("template_{}", templates.len() + 1);
         self.stack.postgres().create_database(&name).await.map_err(|error| error.to_string())?;
-        if let Err(why) = self.set_up(&name, env).await {
-            let dropped = self.stack.postgres().drop_database(&name).await;
-            return Err(match dropped {
-                Ok(()) => why,
-                Err(error) => format!("{why}; moreover {error}"),
-            });
-        }
-        templates.insert(env.to_vec(), name.clone());
-        Ok(name)
+        let filled = self.set_up(&name, env).await.map(|()| name);
+        templates.insert(env.to_vec(), filled.clone());
+        filled
     }
 
     async fn set_up(&self, database: &str, env: &[(String, String)]) -> Result<(), String> {
