@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use fireassay::history::{Phase, What};
+use fireassay::history::{History, Phase, What};
+use libtest_mimic::Completion;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -18,7 +19,10 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("without_postgres_it_says_how_to_get_it", without_postgres_it_says_how_to_get_it),
     ("without_kafka_it_says_how_to_get_it", without_kafka_it_says_how_to_get_it),
     ("without_a_free_port_it_says_how_to_choose_others", without_a_free_port_it_says_how_to_choose_others),
-    ("a_full_disk_ends_the_run_and_leaves_nothing", a_full_disk_ends_the_run_and_leaves_nothing),
+    (
+        "a_history_that_cannot_grow_ends_the_run_and_leaves_nothing",
+        a_history_that_cannot_grow_ends_the_run_and_leaves_nothing,
+    ),
     ("a_lost_server_is_named_by_every_later_run", a_lost_server_is_named_by_every_later_run),
     ("setup_without_a_version_of_kafka_touches_nothing", setup_without_a_version_of_kafka_touches_nothing),
 ];
@@ -113,14 +117,45 @@ fn in_little_room(command: &Command, room: &str) -> Command {
     roomless
 }
 
-fn a_full_disk_ends_the_run_and_leaves_nothing() {
+/// Where nobody may mount anything, as in some containers, this test says so; the next one needs no rights.
+pub(crate) fn full_disk() -> Completion {
     let _turn = turn();
     let world = World::new(BUSY);
+    let mounted = in_little_room(&world.bare("true"), "16k").output().expect("unshare runs");
+    if !mounted.status.success() {
+        return Completion::ignored_with(String::from_utf8_lossy(&mounted.stderr).trim());
+    }
     // The case takes about 110 KiB, the whole history more than that again.
     for (room, file) in [("16k", "case.json: "), ("160k", "the history runs/")] {
         let ended = world.run(in_little_room(&world.command("good"), room));
         ended.expect_code(3).expect_words(&["failed to write", file, "No space left on device", "--runs-dir"]);
     }
+    Completion::Completed
+}
+
+/// The system refuses to let any file of the harness grow further, from the middle of the load on.
+fn a_history_that_cannot_grow_ends_the_run_and_leaves_nothing() {
+    let _turn = turn();
+    let world = World::new(LONG);
+    let command = world.command("good");
+    // Ignored, so that the harness sees an error like that of a full disk instead of a signal.
+    let mut patient = world.bare("sh");
+    patient.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(command.get_program()).args(command.get_args());
+    let mut running = world.start("command", {
+        patient.env("HOSTILE", "good");
+        patient
+    });
+    running.until("the load begins", is_loading);
+    let limited =
+        Command::new("prlimit").args([format!("--pid={}", running.pid()), "--fsize=4096".to_owned()]).status();
+    assert!(limited.expect("prlimit runs").success());
+    let ended = running.end();
+    world.assert_nothing_left();
+    ended.expect_code(3).expect_words(&["failed to write the history runs/", "File too large", "--runs-dir"]);
+}
+
+fn is_loading(history: &History) -> bool {
+    history.events.iter().any(|event| matches!(event.what, What::Phase { phase: Phase::Load }))
 }
 
 fn a_lost_server_is_named_by_every_later_run() {
@@ -129,9 +164,7 @@ fn a_lost_server_is_named_by_every_later_run() {
     let mut command = world.command("good");
     command.args(["--seeds", "3", "--jobs", "1"]);
     let mut running = world.start("command", command);
-    running.until("the load begins", |history| {
-        history.events.iter().any(|event| matches!(event.what, What::Phase { phase: Phase::Load }))
-    });
+    running.until("the load begins", is_loading);
     let redis = world.processes().into_iter().find(|process| process.contains("redis-server")).expect("redis");
     let pid = redis.trim_start_matches("/proc/").split(':').next().and_then(|pid| pid.parse().ok()).expect("a pid");
     kill(Pid::from_raw(pid), Signal::SIGKILL).expect("killed");
