@@ -85,7 +85,7 @@ pub struct Operation {
     pub request: &'static str,
     /// Header templates; one that renders to nothing is left out.
     pub headers: &'static [(&'static str, &'static str)],
-    /// Body fields: name in the body and field of the call; the value keeps its JSON type. Empty: no body.
+    /// Body fields: name in the body and field of the call; the value keeps its JSON type. Empty: `{}` where the method has a body at all.
     pub body: &'static [(&'static str, &'static str)],
     /// Fields of a 2xx reply: name and JSONPath.
     pub reply: &'static [Field],
