@@ -4,6 +4,11 @@
 // A test may stop where its own assumption fails.
 #![allow(clippy::unwrap_used)]
 
+mod brute_agree;
+mod brute_right;
+mod brute_seven;
+mod brute_sight;
+mod brute_spoil;
 mod naive;
 mod service;
 mod world;
@@ -11,7 +16,7 @@ mod world;
 use std::time::Duration;
 
 use fireassay::fault::spec::{FaultSpec, Span};
-use fireassay::fault::{Plan, resolve};
+use fireassay::fault::{Fault, Plan, resolve};
 use fireassay::history::{History, InstanceName};
 use fireassay::judgement::{Finding, Verdict};
 use fireassay::profile::ledger::workload::{Callers, LedgerWorkload, Transfers};
@@ -61,18 +66,29 @@ fn case(id: &str) -> Case {
 }
 
 fn play(case: &Case, defect: Option<Defect>, keys: bool, seed: u64) -> Run {
+    let read_every = case.read_every.map(|span| span.0.min(Duration::from_millis(100)));
+    play_with(&case.workload, &case.fault, Nature { defect, doubt: 12, keys, read_every, ..Nature::default() }, seed)
+}
+
+fn play_with(workload: &LedgerWorkload, faults: &[FaultSpec], nature: Nature, seed: u64) -> Run {
     let instance = |role: &str, number| InstanceName { role: role.into(), number };
     let front = [instance("api", 1), instance("api", 2)];
     let all = [front[0].clone(), front[1].clone(), instance("relay", 1)];
-    let script = case.workload.script(seed, &front);
-    let plan = resolve(&case.fault, &all, seed).unwrap();
-    // Where only latency is injected, nothing is lost.
-    let calm = case.fault.iter().all(|fault| matches!(fault.inject, fireassay::fault::spec::InjectSpec::Latency(_)));
-    let draining = case.id == "drain";
-    let doubt = if calm || draining { 0 } else { 12 };
-    let read_every = case.read_every.map(|span| span.0.min(Duration::from_millis(100)));
-    let history = run(&script, &plan, Nature { defect, doubt, keys, read_every }, seed);
+    let script = workload.script(seed, &front);
+    let plan = resolve(faults, &all, seed).unwrap();
+    // Where links only get slower or instances end in order, nothing is lost.
+    let calm = plan.steps.iter().all(|step| matches!(step.fault, Fault::Latency { .. }));
+    let draining = plan.steps.iter().any(|step| matches!(step.fault, Fault::Stop(_)));
+    let nature = Nature { doubt: if calm || draining { 0 } else { nature.doubt }, ..nature };
+    let history = run(&script, &plan, nature, seed);
     Run { script, plan, history }
+}
+
+/// A few cases, unless more are asked for by `PROPTEST_CASES`.
+fn few(cases: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").is_ok();
+    let default = ProptestConfig::default();
+    ProptestConfig { cases: if asked { default.cases } else { cases }, failure_persistence: None, ..default }
 }
 
 fn judge(run: &Run, requirements: &[String]) -> Vec<Finding> {
@@ -159,7 +175,7 @@ fn every_planted_defect_is_caught_and_blamed_on_no_other() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(few(120))]
 
     #[test]
     fn brute_force_agrees_on_small_histories(
