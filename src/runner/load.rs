@@ -116,11 +116,19 @@ impl Callers {
         futures::future::join_all(outcomes).await.iter().all(|outcome| matches!(outcome, Some(Outcome::Ok { .. })))
     }
 
-    /// Sends the intents of the audit, one after the other, each until it has a definite answer.
+    /// Sends the intents of the audit, each until it has a definite answer, none after `deadline`. Each instance has its
+    /// share, one after the other, so that one that does not answer keeps nobody from asking the others.
     pub(super) async fn audit(&self, deadline: Instant) {
-        for (turn, intent) in self.script.audit.iter().enumerate() {
-            self.insist(*intent, Route::Fixed(turn), deadline).await;
-        }
+        let instances = self.fronts.len();
+        let shares = (0..instances).map(async |instance| {
+            for intent in self.script.audit.iter().skip(instance).step_by(instances) {
+                if Instant::now() >= deadline {
+                    return;
+                }
+                self.insist(*intent, Route::Fixed(instance), deadline).await;
+            }
+        });
+        futures::future::join_all(shares).await;
     }
 
     async fn follow(self: Arc<Self>, client: ClientId, steps: Vec<Step>, deadline: Instant) -> bool {

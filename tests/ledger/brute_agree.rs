@@ -64,12 +64,3 @@ fn plain_restatements_see_the_planted_defects() {
         assert!(blamed(&run.history, &run.plan).contains(requirement.as_str()), "{defect:?} in {id}");
     }
 }
-
-#[test]
-fn plain_restatements_blame_no_right_ledger() {
-    for id in ["calm", "contention", "key-reuse", "bad-input", "redis-flushed", "drain"] {
-        let run = play(&case(id), None, true, 4);
-        assert_eq!(disagreement(&run), None, "{id}");
-        assert!(blamed(&run.history, &run.plan).is_empty(), "{id}");
-    }
-}

@@ -81,7 +81,7 @@ fn may_still_move(sight: &Sight<'_>, intent: u32, account: &Value) -> bool {
         "transfer" => asks(call),
         "reverse" => {
             let original = call.fields["transfer"].as_str().unwrap_or_default();
-            sight.transfers().get(original).and_then(|legs| moves(legs))
+            sight.transfers.get(original).and_then(|legs| moves(legs))
         }
         _ => None,
     };
@@ -267,6 +267,14 @@ fn drains(sight: &Sight<'_>, history: &History, plan: &Plan) -> bool {
             _ => None,
         });
         let killed = plan.steps.iter().any(|step| step.fault == Fault::Kill(name.clone()));
+        let broken_off = plan.steps.iter().any(|step| match &step.fault {
+            Fault::Cut { edge }
+            | Fault::Blackhole { edge }
+            | Fault::Partition { edge, .. }
+            | Fault::LoseReply { edge, .. }
+            | Fault::CutBefore { edge, .. } => edge.to == Node::Instance(name.clone()),
+            _ => false,
+        });
         let to_it = || sight.attempts.iter().filter(|attempt| attempt.to == name);
         let later = |moment: Moment, milliseconds: u64| Moment(moment.0 + milliseconds * 1_000_000);
         let cut_short = to_it().any(|attempt| {
@@ -286,6 +294,6 @@ fn drains(sight: &Sight<'_>, history: &History, plan: &Plan) -> bool {
             exit.is_some_and(in_time) && attempt.invoked >= later(*at, 2_000)
         });
         let stuck = exit.is_some_and(|(_, status)| status.contains("signal: 9"));
-        late || (!killed && (cut_short || stuck))
+        late || (!killed && stuck) || (!killed && !broken_off && cut_short)
     })
 }

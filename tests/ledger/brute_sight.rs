@@ -14,6 +14,8 @@ pub(crate) struct Sight<'a> {
     pub(crate) records: Vec<(Moment, &'a Record)>,
     /// When each phase began first.
     pub(crate) began: BTreeMap<Phase, Moment>,
+    /// The legs of each transfer in the newest reading, as far as they can be read.
+    pub(crate) transfers: BTreeMap<String, Vec<Value>>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +78,9 @@ impl<'a> Sight<'a> {
                 _ => {}
             }
         }
+        for row in rows.into_iter().filter(is_readable) {
+            sight.transfers.entry(row["transfer"].as_str().unwrap().to_owned()).or_default().push(row);
+        }
         sight
     }
 
@@ -89,20 +94,6 @@ impl<'a> Sight<'a> {
         self.readings.last().filter(|last| last.phase == Phase::Audit && last.rows.iter().all(is_readable))
     }
 
-    /// The readable rows of the newest reading.
-    pub(crate) fn journal(&self) -> Vec<&Value> {
-        self.readings.last().map_or(Vec::new(), |last| last.rows.iter().filter(|row| is_readable(row)).collect())
-    }
-
-    /// The legs of each transfer in the newest reading.
-    pub(crate) fn transfers(&self) -> BTreeMap<String, Vec<&Value>> {
-        let mut transfers: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
-        for row in self.journal() {
-            transfers.entry(row["transfer"].as_str().unwrap().to_owned()).or_default().push(row);
-        }
-        transfers
-    }
-
     /// The transfers that an intent brought, in a journal that shows keys: those with its key, unless they are just
     /// what another body under this key asked for. What no body asked for counts for the first one.
     pub(crate) fn effects(&self, intent: u32) -> Vec<String> {
@@ -111,18 +102,18 @@ impl<'a> Sight<'a> {
         let rivals: Vec<u32> =
             self.intents.iter().filter(|(_, other)| key(other).as_ref() == Some(&own)).map(|(id, _)| *id).collect();
         let mut effects = Vec::new();
-        for (name, legs) in self.transfers() {
+        for (name, legs) in &self.transfers {
             if legs[0]["key"] == *own {
-                let asked = rivals.iter().find(|rival| self.is_what_was_asked(**rival, &legs));
+                let asked = rivals.iter().find(|rival| self.is_what_was_asked(**rival, legs));
                 if *asked.unwrap_or(&rivals[0]) == intent {
-                    effects.push(name);
+                    effects.push(name.clone());
                 }
             }
         }
         effects
     }
 
-    fn is_what_was_asked(&self, intent: u32, legs: &[&Value]) -> bool {
+    fn is_what_was_asked(&self, intent: u32, legs: &[Value]) -> bool {
         let call = self.intents[&intent].call;
         match call.operation.as_str() {
             "reverse" => legs[0].get("reverses") == call.fields.get("transfer"),
@@ -185,7 +176,7 @@ pub(crate) fn asks(call: &Call) -> Option<Body> {
 }
 
 /// What two legs that cancel out move.
-pub(crate) fn moves(legs: &[&Value]) -> Option<Body> {
+pub(crate) fn moves(legs: &[Value]) -> Option<Body> {
     let [one, two] = legs else { return None };
     let (debit, credit) = if number(one) < 0 { (one, two) } else { (two, one) };
     let text = |row: &Value, field: &str| row[field].as_str().unwrap().to_owned();

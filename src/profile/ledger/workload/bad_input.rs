@@ -11,6 +11,9 @@ use crate::history::{IntentId, RawBody};
 use crate::profile::Script;
 use crate::profile::ledger::facts::ACCOUNTS;
 
+/// What each account has at first, in minor units: so little that the set-up goes well even where amounts are misread.
+const FUNDS: i64 = 10_000_000;
+
 /// See [`super::LedgerWorkload::BadInput`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -19,7 +22,8 @@ pub struct BadInput {
     pub callers: Callers,
     /// How many good transfers there are.
     pub good: u32,
-    /// How many good transfers have amounts that do not fit into 32 bits, or not into the 53 of a float.
+    /// How many further good transfers, from the treasury, have amounts that do not fit into 32 bits, or not into the
+    /// 53 of a float.
     pub large: u32,
     /// How many times every flaw is sent.
     pub times: u32,
@@ -35,9 +39,9 @@ impl BadInput {
     pub(super) fn script(&self, seed: u64, instances: usize) -> Script {
         let mut composer = Composer::new(seed);
         let euro = composer.treasury("EUR");
-        let accounts: Vec<_> = (0..5).map(|_| composer.funded(euro, 1 << 59)).collect();
+        let accounts: Vec<_> = (0..5).map(|_| composer.funded(euro, FUNDS)).collect();
         let dollar = composer.treasury("USD");
-        let foreign = composer.funded(dollar, 1 << 40);
+        let foreign = composer.funded(dollar, FUNDS);
         let mut programme = Programme::new(&self.callers);
         for _ in 0..self.good {
             let (from, to) = two(&mut composer, &accounts);
@@ -46,10 +50,10 @@ impl BadInput {
             programme.send(client, intent);
         }
         for number in 0..i64::from(self.large) {
-            let (from, to) = two(&mut composer, &accounts);
+            let (_, to) = two(&mut composer, &accounts);
             // Odd, so that rounding to 53 bits shows.
             let amount = if number % 2 == 0 { (1 << 33) + 5 + number } else { (1 << 53) + 2 * number - 1 };
-            let intent = composer.exactly(from, to, amount);
+            let intent = composer.exactly(euro, to, amount);
             programme.strew(&mut composer.random, intent);
         }
         for _ in 0..self.times {

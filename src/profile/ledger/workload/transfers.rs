@@ -65,11 +65,12 @@ impl Transfers {
         let mut programme = Programme::new(&self.callers);
 
         let mut transfers = Vec::new();
-        let mut pair = two(&mut composer, &accounts);
+        let mut deck = Deck { accounts: accounts.clone(), left: 0 };
+        let mut pair = deck.deal(&mut composer);
         for number in 0..self.intents {
             pair = match pair {
                 (from, to) if self.opposite && number % 2 == 1 => (to, from),
-                _ => two(&mut composer, &accounts),
+                _ => deck.deal(&mut composer),
             };
             let intent = composer.transfer(pair.0, pair.1, 100..=9_999);
             let copies = if number < self.concurrent { self.copies.max(1) } else { 1 };
@@ -99,6 +100,30 @@ impl Transfers {
             programme.strew(&mut composer.random, entries);
         }
         composer.finish(programme, &self.callers, instances)
+    }
+}
+
+/// Deals accounts in pairs, all of them before any comes again. So neighbours in the programme share no account as long
+/// as there are enough, and what is meant to be under way at the same time does not wait for the same lock.
+struct Deck {
+    accounts: Vec<AccountNumber>,
+    /// How many have not been dealt yet; they come first.
+    left: usize,
+}
+
+impl Deck {
+    fn deal(&mut self, composer: &mut Composer) -> (AccountNumber, AccountNumber) {
+        if self.left < 2 {
+            self.left = self.accounts.len();
+        }
+        (self.draw(composer), self.draw(composer))
+    }
+
+    fn draw(&mut self, composer: &mut Composer) -> AccountNumber {
+        let drawn = composer.random.random_range(0..self.left);
+        self.left -= 1;
+        self.accounts.swap(drawn, self.left);
+        self.accounts[self.left]
     }
 }
 
