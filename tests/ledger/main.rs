@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod brute_agree;
+mod brute_found;
 mod brute_right;
 mod brute_seven;
 mod brute_sight;

@@ -1,0 +1,123 @@
+//! Mistakes of the oracles that random histories have shown, each told by hand as short as it goes: who was blamed
+//! without reason, and that the same tale with a reason is still blamed.
+
+use std::time::Duration;
+
+use fireassay::fault::plan::Step;
+use fireassay::fault::{Fault, Heal, Plan, Trigger};
+use fireassay::history::{
+    AttemptId, Call, ClientId, Doubt, Event, FaultChange, History, InstanceName, IntentId, Moment, Outcome, Phase,
+    ProcessChange, StepId, What,
+};
+use fireassay::judgement::Verdict;
+use fireassay::profile::Script;
+use fireassay::profile::script::{Arrival, Patience};
+use serde_json::{Map, Value, json};
+
+use super::{Run, judge};
+
+/// A history in the making. Times are in milliseconds.
+#[derive(Default)]
+struct Tale {
+    events: Vec<Event>,
+    faults: Vec<Fault>,
+    attempts: u32,
+}
+
+impl Tale {
+    /// Accounts `a-0000` and `a-0001` are open, and the load has begun.
+    fn new() -> Self {
+        let mut tale = Self::default();
+        tale.tell(0, What::Phase { phase: Phase::Setup });
+        for intent in 0..2_u32 {
+            let fields = json!({ "account": format!("a-000{intent}"), "currency": "EUR", "limit": -1_000_000 });
+            let attempt = tale.send(0, intent, "open", fields);
+            tale.answer(0, attempt, ok(json!({})));
+        }
+        tale.tell(1, What::Phase { phase: Phase::Load });
+        tale
+    }
+
+    fn tell(&mut self, at: u64, what: What) {
+        self.events.push(Event { at: Moment(at * 1_000_000), what });
+    }
+
+    fn send(&mut self, at: u64, intent: u32, operation: &str, fields: Value) -> AttemptId {
+        let attempt = AttemptId(self.attempts);
+        self.attempts += 1;
+        let call = Call { operation: operation.into(), fields: object(fields), raw: None };
+        self.tell(at, What::Invoke { attempt, intent: IntentId(intent), client: ClientId(0), to: api(), call });
+        attempt
+    }
+
+    /// Sends a good transfer from `a-0000` to `a-0001`.
+    fn transfer(&mut self, at: u64, intent: u32, amount: i64) -> AttemptId {
+        let key = format!("k-{intent}");
+        let fields = json!({ "key": key, "from": "a-0000", "to": "a-0001", "currency": "EUR", "amount": amount });
+        self.send(at, intent, "transfer", fields)
+    }
+
+    fn answer(&mut self, at: u64, attempt: AttemptId, outcome: Outcome) {
+        self.tell(at, What::Return { attempt, outcome });
+    }
+
+    fn read(&mut self, at: u64, added: Vec<Value>) {
+        let sent = Moment(at * 1_000_000);
+        self.tell(at, What::Rows { sent, source: "journal".into(), added, removed: Vec::new() });
+    }
+
+    /// Whether the requirement is violated.
+    fn violates(&self, requirement: &str) -> bool {
+        let patience = Patience { timeout: Duration::from_secs(1), attempts: 1, pause: Duration::ZERO };
+        let script = Script {
+            intents: Vec::new(),
+            setup: Vec::new(),
+            clients: Vec::new(),
+            arrival: Arrival::Closed,
+            patience,
+            probes: Vec::new(),
+            audit: Vec::new(),
+        };
+        let step = |fault: &Fault| Step { trigger: Trigger::Operations(1), fault: fault.clone(), heal: Heal::AtEnd };
+        let plan = Plan { steps: self.faults.iter().map(step).collect() };
+        let run = Run { script, plan, history: History { events: self.events.clone() } };
+        judge(&run, &[format!("ledger.{requirement}")])[0].verdict() == Verdict::Violation
+    }
+}
+
+fn api() -> InstanceName {
+    InstanceName { role: "api".into(), number: 1 }
+}
+
+fn ok(reply: Value) -> Outcome {
+    Outcome::Ok { status: 201, reply: object(reply) }
+}
+
+fn refused(status: Option<u16>) -> Outcome {
+    Outcome::Refused { status, why: "no".into(), reply: Map::new() }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+#[test]
+fn a_connection_that_the_plan_breaks_is_not_a_request_cut_short() {
+    let tale = |faults: &[Fault]| {
+        let mut tale = Tale { faults: faults.to_vec(), ..Tale::new() };
+        let (cut, other) = (tale.transfer(10, 2, 100), tale.transfer(20, 3, 200));
+        tale.answer(200, other, ok(json!({ "transfer": "t-1" })));
+        tale.tell(300, What::Fault { step: StepId(0), change: FaultChange::Injected("SIGTERM".into()) });
+        tale.answer(310, cut, Outcome::Unknown(Doubt::Reset("reset".into())));
+        let change = ProcessChange::Exited { status: "exit status: 0".into(), expected: true };
+        tale.tell(320, What::Process { name: "api-1".into(), change });
+        tale.violates("drains")
+    };
+    assert!(tale(&[Fault::Stop(api())]));
+    assert!(!tale(&[Fault::Stop(api()), Fault::Kill(api())]));
+    let edge = "client->api-1".to_owned().try_into().unwrap();
+    assert!(!tale(&[Fault::Stop(api()), Fault::Cut { edge }]));
+}
