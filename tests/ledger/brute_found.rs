@@ -121,3 +121,26 @@ fn a_connection_that_the_plan_breaks_is_not_a_request_cut_short() {
     let edge = "client->api-1".to_owned().try_into().unwrap();
     assert!(!tale(&[Fault::Stop(api()), Fault::Cut { edge }]));
 }
+
+#[test]
+fn an_attempt_that_was_not_sent_does_not_show_that_an_instance_was_alive() {
+    let tale = |answer: &dyn Fn(u64) -> Outcome| {
+        let mut tale = Tale { faults: vec![Fault::Stop(api())], ..Tale::new() };
+        let (cut, other) = (tale.transfer(10, 2, 100), tale.transfer(20, 3, 200));
+        tale.answer(200, other, answer(1));
+        tale.tell(300, What::Fault { step: StepId(0), change: FaultChange::Injected("SIGTERM".into()) });
+        tale.answer(310, cut, Outcome::Unknown(Doubt::Reset("reset".into())));
+        let drains = tale.violates("drains");
+
+        let mut tale = Tale::new();
+        let silent = tale.transfer(10, 2, 100);
+        for number in 1..=10 {
+            let attempt = tale.transfer(10 + number, 2 + number as u32, 100 + number as i64);
+            tale.answer(10 + number, attempt, answer(number));
+        }
+        tale.answer(900, silent, Outcome::Unknown(Doubt::Timeout));
+        (drains, tale.violates("contention"))
+    };
+    assert_eq!(tale(&|number| ok(json!({ "transfer": format!("t-{number}") }))), (true, true));
+    assert_eq!(tale(&|_| refused(None)), (false, false));
+}

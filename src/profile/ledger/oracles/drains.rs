@@ -117,7 +117,7 @@ fn was_moving(seen: &Seen<'_>, stop: &Stop<'_>, begun: &Attempt) -> bool {
     let span = after(begun.invoked, BEGUN / 4)..=stop.at;
     seen.facts.attempts.iter().any(|other| {
         let returned = other.returned.is_some_and(|returned| span.contains(&returned));
-        other.to == stop.instance && returned && !matches!(other.answer, Answer::Unknown(_))
+        other.to == stop.instance && returned && other.answer.is_definite()
     })
 }
 
