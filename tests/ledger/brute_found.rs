@@ -144,3 +144,22 @@ fn an_attempt_that_was_not_sent_does_not_show_that_an_instance_was_alive() {
     assert_eq!(tale(&|number| ok(json!({ "transfer": format!("t-{number}") }))), (true, true));
     assert_eq!(tale(&|_| refused(None)), (false, false));
 }
+
+#[test]
+fn a_transfer_in_doubt_may_still_move_although_its_repetition_was_not_sent() {
+    let tale = |again: Outcome| {
+        let mut tale = Tale::new();
+        let lost = tale.transfer(10, 2, 100);
+        tale.answer(20, lost, Outcome::Unknown(Doubt::Timeout));
+        let repeated = tale.transfer(30, 2, 100);
+        tale.answer(31, repeated, again);
+        tale.tell(40, What::Phase { phase: Phase::Audit });
+        tale.read(50, Vec::new());
+        // It arrives now; the run is broken off before the journal is read again.
+        let view = tale.send(60, 3, "balance", json!({ "account": "a-0001" }));
+        tale.answer(61, view, ok(json!({ "balance": 100 })));
+        tale.violates("projection")
+    };
+    assert!(tale(refused(Some(402))));
+    assert!(!tale(refused(None)));
+}
