@@ -163,3 +163,23 @@ fn a_transfer_in_doubt_may_still_move_although_its_repetition_was_not_sent() {
     assert!(tale(refused(Some(402))));
     assert!(!tale(refused(None)));
 }
+
+#[test]
+fn an_instance_is_not_wedged_if_it_refuses_or_if_the_run_ends_meanwhile() {
+    let tale = |last: &dyn Fn(&mut Tale, AttemptId), then: Option<Outcome>| {
+        let mut tale = Tale::new();
+        let bad = tale.transfer(10, 2, 0);
+        tale.answer(11, bad, refused(Some(422)));
+        let silent: Vec<_> = (3..9).map(|intent| tale.transfer(20, intent, 100 + i64::from(intent))).collect();
+        silent.into_iter().for_each(|attempt| last(&mut tale, attempt));
+        if let Some(outcome) = then {
+            let attempt = tale.transfer(2_000, 9, 500);
+            tale.answer(2_001, attempt, outcome);
+        }
+        tale.violates("bad-input")
+    };
+    let timeout = |tale: &mut Tale, attempt| tale.answer(1_000, attempt, Outcome::Unknown(Doubt::Timeout));
+    assert!(tale(&timeout, None));
+    assert!(!tale(&timeout, Some(refused(Some(402)))));
+    assert!(!tale(&|_, _| {}, None));
+}
