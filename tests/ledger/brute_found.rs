@@ -183,3 +183,24 @@ fn an_instance_is_not_wedged_if_it_refuses_or_if_the_run_ends_meanwhile() {
     assert!(!tale(&timeout, Some(refused(Some(402)))));
     assert!(!tale(&|_, _| {}, None));
 }
+
+#[test]
+fn a_good_transfer_is_not_taken_for_a_careless_reading_of_a_bad_one() {
+    let tale = |good: bool| {
+        let mut tale = Tale::new();
+        if good {
+            let attempt = tale.transfer(10, 2, 250);
+            tale.answer(11, attempt, ok(json!({ "transfer": "t-1" })));
+        }
+        // Read backwards, this asks for the same. The journal shows no keys.
+        let fields = json!({ "key": "k-3", "from": "a-0001", "to": "a-0000", "currency": "EUR", "amount": -250 });
+        let bad = tale.send(20, 3, "transfer", fields);
+        tale.answer(21, bad, refused(Some(422)));
+        tale.tell(40, What::Phase { phase: Phase::Audit });
+        let leg = |sequence, account: &str, amount| json!({ "sequence": sequence, "transfer": "t-1", "account": account, "amount": amount, "currency": "EUR" });
+        tale.read(50, vec![leg(1, "a-0000", -250), leg(2, "a-0001", 250)]);
+        ["bad-input", "acked"].map(|requirement| tale.violates(requirement))
+    };
+    assert_eq!(tale(false), [true, false]);
+    assert_eq!(tale(true), [false, false]);
+}
