@@ -302,9 +302,9 @@ async fn a_partition_holds_the_end_of_a_connection_too() {
     receive(&mut client, 4).await;
     let partition = link.inject(LinkFault::Partition(Direction::Requests));
     client.shutdown().await.unwrap();
-    until("a bite", || partition.bite().is_some()).await;
     expect_silence(&mut client).await;
-    partition.heal();
+    assert_eq!(partition.bite(), None, "no byte was held");
+    assert_eq!(partition.heal(), "released 0 bytes of 0 connections and 0 waiting connections");
     assert_eq!(timeout(DEADLINE, client.read(&mut [0; 8])).await.unwrap().unwrap(), 0);
     until("the connection's end", || link.counters().open == 0).await;
 }
@@ -378,6 +378,8 @@ async fn a_blackhole_silences_connections_for_ever() {
     receive(&mut before, 4).await;
     let blackhole = link.inject(LinkFault::Blackhole);
     let mut during = connect(&link).await;
+    until("the newcomer", || link.counters().open == 2).await;
+    assert_eq!(blackhole.bite(), None, "nothing was said, so nothing was lost");
     before.write_all(b"12345").await.unwrap();
     during.write_all(b"123").await.unwrap();
     until_bite(&blackhole, "silenced 2 connections, in which 8 bytes were lost").await;

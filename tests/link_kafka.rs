@@ -91,5 +91,5 @@ async fn a_producer_survives_a_cut_and_a_lost_reply() {
     assert!(send(&producer, "after the cut").await);
     let lose = link.inject(LinkFault::LoseReply(Pick::Nth(1)));
     assert!(send(&producer, "sent twice").await);
-    assert_eq!(lose.bite().as_deref(), Some("lost the reply to Produce (Applied)"));
+    assert_eq!(lose.bite().as_deref(), Some("lost the reply to Produce (Sent)"));
 }

@@ -39,7 +39,7 @@ pub(super) fn check(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let code = exit::code_of(&run, false);
     let report = &run.cases[0];
     let text = match args.format {
-        Format::Json => json::document(&run, std::slice::from_ref(&told), code).map_err(|error| {
+        Format::Json => json::document(&run, std::slice::from_ref(&told), &[], code).map_err(|error| {
             Failure::environment(format!("failed to write the report as JSON: {error}"), "use --format text")
         })?,
         Format::Text => {

@@ -36,7 +36,7 @@ impl From<RunError> for Failure {
             RunError::Environment(_) => Self::environment(what, "fireassay doctor"),
             RunError::Configuration(_) => Self::usage(
                 what,
-                "mend the manifest or the suite; `fireassay schema target` prints every key a manifest may have",
+                "mend the manifest or the suite; docs/target-manifest.md has every key that a manifest may have",
             ),
             RunError::Interrupted => {
                 Self { code: exit::INTERRUPTED, what, next: "nothing was started, nothing is left running".into() }

@@ -11,11 +11,14 @@ use crate::target::Target;
 /// The suites that every binary carries, by profile, so that it works in any folder.
 const EMBEDDED: &[(&str, &str)] = &[("ledger", include_str!("../../suites/ledger.toml"))];
 
+/// Where to look when a manifest is wrong.
+pub(super) const MANIFEST_KEYS: &str = "docs/target-manifest.md has every key that a manifest may have";
+
 /// `given` is a folder with a `target.toml`, such a file, or the name of a folder under `targets`,
 /// here or in a folder above.
 pub(crate) fn target(given: &str) -> Result<Target, Failure> {
     let path = target_path(given)?;
-    Target::load(&path).map_err(|error| Failure::usage(error.to_string(), "fireassay schema target"))
+    Target::load(&path).map_err(|error| Failure::usage(error.to_string(), MANIFEST_KEYS))
 }
 
 fn target_path(given: &str) -> Result<PathBuf, Failure> {

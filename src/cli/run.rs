@@ -10,7 +10,7 @@ use super::output::{Colour, answer, failure as failure_note, note};
 use super::select::{Selection, TierChoice, default_jobs, plan, read_variable, select};
 use super::{exit, interrupt, locate, progress};
 use crate::report::style::{Palette, Tone};
-use crate::report::text::{piece, shell};
+use crate::report::text::shell;
 use crate::report::{Told, json, junit, markdown, summary, tell_all, terminal};
 use crate::runner::{self, Request, RunReport};
 use crate::suite::Suite;
@@ -20,12 +20,15 @@ use crate::suite::Suite;
 /// Starts Postgres, Kafka and Redis, builds and starts the target, runs each selected case in a world of its own and
 /// judges the recorded history. Every run is kept under --runs-dir. Progress and the report go to stderr; with
 /// `--format json` the report goes to stdout as one document.
+///
+/// A requirement is a must or a should. The report marks a should, and its violation counts like any other (exit code
+/// 1) unless target.toml declares it under `[[expected]]`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   fireassay run
   fireassay run --target ./my-service --tier full --seeds 5 --junit junit.xml
-  fireassay run --case killed-mid-transfer --seed 7
+  fireassay run --case killed-api --seed 7
   fireassay run --requirement ledger.once --format json
   fireassay run --env REFERENCE_DEFECTS=check-then-insert     a mistake on purpose, to see a finding")]
 pub(super) struct Args {
@@ -103,16 +106,16 @@ fn publish(args: &Args, suite: &Suite, report: &RunReport, palette: Palette) -> 
     let told = tell_all(report, &args.target);
     let mut unwritten = Vec::new();
     if let Some(path) = &args.junit {
-        unwritten.extend(write_junit(path, &told).err());
+        unwritten.extend(write_junit(path, &told, &stale).err());
     }
     unwritten.extend(write_job_summary(&told).err());
     note(terminal::ending(report, &told, palette).trim_end());
     for requirement in &stale {
-        note(&palette.paint(Tone::Bad, &format!("{} is declared as expected to fail, but every case that checks it passed: take the declaration out of target.toml", piece(requirement))));
+        note(&palette.paint(Tone::Bad, &summary::stale_sentence(requirement)));
     }
     note(&palette.paint(Tone::Faint, &next_step(code, args, &told)));
     if args.format == Format::Json {
-        match json::document(report, &told, code) {
+        match json::document(report, &told, &stale, code) {
             Ok(document) => unwritten.extend(answer(&document).err()),
             Err(error) => unwritten.push(Failure::environment(
                 format!("failed to write the report as JSON: {error}"),
@@ -131,13 +134,13 @@ fn publish(args: &Args, suite: &Suite, report: &RunReport, palette: Palette) -> 
 }
 
 /// Writes the JUnit report, making its folder.
-pub(crate) fn write_junit(path: &Path, told: &[Told]) -> Result<(), Failure> {
+pub(crate) fn write_junit(path: &Path, told: &[Told], stale: &[String]) -> Result<(), Failure> {
     let write = || {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
         let mut file = io::BufWriter::new(fs::File::create(path)?);
-        junit::write(told, &mut file)?;
+        junit::write(told, stale, &mut file)?;
         file.flush()
     };
     write().map_err(|error| unwritten("the JUnit report", path, &error))

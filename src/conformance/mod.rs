@@ -37,9 +37,10 @@ use crate::cli::run::{write_job_summary, write_junit};
 use crate::cli::select::{Selection, TierChoice, select};
 use crate::report::Told;
 use crate::report::style::Palette;
-use crate::report::summary::{Standing, reasons};
+use crate::report::summary::{Standing, reasons, stale, stale_sentence};
 use crate::report::terminal;
-use crate::runner::Planned;
+use crate::runner::{Planned, RunReport};
+use crate::suite::Suite;
 
 /// Where the JUnit report of a test run goes.
 const JUNIT: &str = "target/fireassay/junit.xml";
@@ -65,19 +66,28 @@ pub fn main_of(target: &str) -> ExitCode {
 }
 
 /// Takes the stage down and gives back the exit code. If a file is given for JUnit and anything was run, it is written,
-/// and so is the summary page of a GitHub job.
+/// and so is the summary page of a GitHub job; failures that the target declares and that are none any more then fail
+/// the whole, with a sentence for each.
 #[must_use]
 pub fn finish(code: ExitCode, stage: Arc<Stage>, junit: Option<&Path>) -> ExitCode {
     let told = stage.told();
+    let stale = stale_among(&told, stage.suite());
     // Trials hold the stage while they run; all have ended by now.
     if let Some(stage) = Arc::into_inner(stage) {
         stage.finish();
     }
     let Some(junit) = junit.filter(|_| !told.is_empty()) else { return code };
-    match write_junit(junit, &told).and_then(|()| write_job_summary(&told)) {
-        Ok(()) => code,
+    match write_junit(junit, &told, &stale).and_then(|()| write_job_summary(&told)) {
+        Ok(()) if stale.is_empty() => code,
+        Ok(()) => complain(&stale.iter().map(|id| stale_sentence(id)).collect::<Vec<_>>().join("\n")),
         Err(failure) => complain(&format!("{failure}\n next: {}", failure.next)),
     }
+}
+
+/// No single test can tell that a declaration is stale; all of them together can.
+fn stale_among(told: &[Told], suite: &Suite) -> Vec<String> {
+    let cases = told.iter().map(|told| told.report.clone()).collect();
+    stale(&RunReport { cases, ..RunReport::default() }, suite)
 }
 
 /// What a run comes to as a test.
@@ -129,4 +139,22 @@ pub fn complain(why: &str) -> ExitCode {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "error: {why}");
     ExitCode::from(FAILED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{report, suite};
+    use crate::report::tell;
+
+    #[test]
+    fn a_declaration_is_stale_once_every_case_that_checks_it_has_passed() {
+        let passed = |case: &str| {
+            let mut report = report(case, 1, &[]);
+            report.findings[0].expected = Some("a replica lags".into());
+            tell(&report, None, "reference")
+        };
+        assert_eq!(stale_among(&[passed("retries"), passed("broker-down")], &suite()), ["ledger.acked"]);
+        assert!(stale_among(&[passed("retries")], &suite()).is_empty(), "tests may have been filtered");
+    }
 }

@@ -94,14 +94,13 @@ impl Evidence {
         let some = |bit: bool, text: String| bit.then_some(text);
         match self.fault {
             LinkFault::Partition(_) => some(
-                !seen.connections.is_empty() || seen.kept_waiting > 0,
+                seen.bytes > 0 || seen.kept_waiting > 0,
                 format!("held {bytes} of {on}, kept {} waiting", count(seen.kept_waiting, "new connection")),
             ),
             LinkFault::Cut => some(!seen.connections.is_empty(), format!("reset {on}")),
             LinkFault::Latency { .. } => some(seen.bytes > 0, format!("delayed {bytes} of {on}")),
-            LinkFault::Blackhole => {
-                some(!seen.connections.is_empty(), format!("silenced {on}, in which {bytes} were lost"))
-            }
+            // An idle connection that falls silent changes nothing until somebody speaks.
+            LinkFault::Blackhole => some(seen.bytes > 0, format!("silenced {on}, in which {bytes} were lost")),
             LinkFault::LoseReply(_) | LinkFault::CutBefore(_) | LinkFault::Repeat { .. } => {
                 some(!seen.acts.is_empty(), seen.acts.to_string())
             }

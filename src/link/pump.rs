@@ -220,7 +220,13 @@ impl<'a> Pump<'a> {
     /// Waits as long as a partition holds this direction, with `len` bytes in hand.
     async fn hold(&mut self, len: usize) {
         let number = self.connection.number;
-        self.released(self.way, |partition| partition.bytes(number, len)).await;
+        self.released(self.way, |partition| {
+            // The end of an idle connection waits as well, but nobody misses it.
+            if len > 0 {
+                partition.bytes(number, len);
+            }
+        })
+        .await;
     }
 
     /// Waits as long as a partition holds `way`, and tells each one that does, also those that come meanwhile.

@@ -20,6 +20,7 @@ struct Document<'a> {
     interrupted: bool,
     stack_start_seconds: f64,
     took_seconds: f64,
+    stale: &'a [String],
     runs: Vec<Run<'a>>,
 }
 
@@ -37,11 +38,11 @@ struct Story<'a> {
     lines: Vec<String>,
 }
 
-/// The report as one JSON document, ending in a line break.
+/// The report as one JSON document, ending in a line break. `stale`: declared failures that are none any more.
 ///
 /// # Errors
 /// When a value cannot be written as JSON, as a path that is not Unicode.
-pub fn document(run: &RunReport, told: &[Told], exit_code: u8) -> Result<String, serde_json::Error> {
+pub fn document(run: &RunReport, told: &[Told], stale: &[String], exit_code: u8) -> Result<String, serde_json::Error> {
     let runs = told.iter().map(|told| Run {
         standing: Standing::of(&told.report).to_string().to_lowercase(),
         result: &told.report,
@@ -62,6 +63,7 @@ pub fn document(run: &RunReport, told: &[Told], exit_code: u8) -> Result<String,
         interrupted: run.interrupted,
         stack_start_seconds: run.stack_start.as_secs_f64(),
         took_seconds: run.took.as_secs_f64(),
+        stale,
         runs: runs.collect(),
     };
     serde_json::to_string_pretty(&document).map(|text| visible(&text) + "\n")
@@ -102,10 +104,11 @@ mod tests {
     fn a_document_says_its_version_and_holds_the_whole_result() {
         let cases = vec![report("retries", 7, &["ledger.once"])];
         let told = [tell(&cases[0], None, "reference")];
-        let text = document(&RunReport { cases, ..RunReport::default() }, &told, 1).expect("JSON");
+        let text =
+            document(&RunReport { cases, ..RunReport::default() }, &told, &["ledger.drains".into()], 1).expect("JSON");
         let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!((&read["fireassay_report"], &read["exit_code"]), (&1.into(), &1.into()));
-        assert_eq!(read["runs"][0]["standing"], "violation");
+        assert_eq!((&read["runs"][0]["standing"], &read["stale"][0]), (&"violation".into(), &"ledger.drains".into()));
         let result: CaseReport = serde_json::from_value(read["runs"][0]["result"].clone()).expect("a result");
         assert_eq!(result, told[0].report);
     }

@@ -2,6 +2,7 @@
 //!
 //! A violation is a `failure`; a failed environment and too little evidence are an `error`;
 //! what does not apply or is declared is `skipped` with its reason.
+//! A declared failure that is none any more is a `failure` of its own.
 //! Of several seeds the worst run stands for the case, and says how many came to the same.
 
 use std::io;
@@ -10,18 +11,18 @@ use std::time::Duration;
 use junit_report::{OffsetDateTime, Report, TestCase, TestCaseBuilder, TestSuiteBuilder};
 
 use super::Told;
-use super::summary::{Standing, reasons};
+use super::summary::{Standing, reasons, stale_sentence};
 use super::text::clean;
 use crate::judgement::Verdict;
 
 /// Longest message attribute, in characters: servers show it in a list.
 const MESSAGE_CHARS_MAX: usize = 300;
 
-/// Writes the report of all runs.
+/// Writes the report of all runs. `stale`: declared failures that are none any more.
 ///
 /// # Errors
 /// When the sink cannot be written to.
-pub fn write(told: &[Told], sink: impl io::Write) -> io::Result<()> {
+pub fn write(told: &[Told], stale: &[String], sink: impl io::Write) -> io::Result<()> {
     let mut report = Report::new();
     for profile in in_order(told.iter().map(|told| told.report.profile.as_str())) {
         let of_profile: Vec<&Told> = told.iter().filter(|told| told.report.profile == profile).collect();
@@ -34,6 +35,8 @@ pub fn write(told: &[Told], sink: impl io::Write) -> io::Result<()> {
             let runs: Vec<&Told> = of_profile.iter().filter(|told| told.report.case == case).copied().collect();
             suite.add_testcases(test_case(&runs));
         }
+        let of_profile = |id: &&String| id.split_once('.').is_some_and(|(first, _)| first == profile);
+        suite.add_testcases(stale.iter().filter(of_profile).map(|id| stale_case(profile, id)));
         report.add_testsuite(suite.build());
     }
     report.write_xml(sink).map_err(io::Error::other)
@@ -69,6 +72,15 @@ fn test_case(runs: &[&Told]) -> Option<TestCase> {
         case.set_system_out(&legal(&format!("[[ATTACHMENT|{}]]", history.display())));
     }
     Some(case.build())
+}
+
+/// A declaration that hides nothing would hide the next failure.
+fn stale_case(profile: &str, requirement: &str) -> TestCase {
+    let name = legal(&format!("expected {requirement}"));
+    let sentence = legal(&clean(&stale_sentence(requirement), MESSAGE_CHARS_MAX));
+    let mut case = TestCaseBuilder::failure(&name, junit_report::Duration::ZERO, "stale", &sentence);
+    case.set_classname(&legal(profile));
+    case.build()
 }
 
 /// What is wrong, as the type of a failure: the ids of the requirements that are violated.
@@ -116,10 +128,14 @@ mod tests {
     use crate::runner::CaseReport;
 
     fn xml(reports: &[CaseReport]) -> String {
+        xml_with(reports, &[])
+    }
+
+    fn xml_with(reports: &[CaseReport], stale: &[String]) -> String {
         let stored = StoredRun { case: case_file(), history: history() };
         let told: Vec<_> = reports.iter().map(|report| tell(report, Some(&stored), "reference")).collect();
         let mut xml = Vec::new();
-        write(&told, &mut xml).expect("a report");
+        write(&told, stale, &mut xml).expect("a report");
         String::from_utf8(xml).expect("text").replace("><", ">\n<")
     }
 
@@ -174,6 +190,14 @@ mod tests {
             "<skipped type=\"expected\"",
         ] {
             assert!(xml.contains(element), "{element} is missing in\n{xml}");
+        }
+    }
+
+    #[test]
+    fn a_declaration_that_is_stale_is_a_failure_beside_the_case_that_passed() {
+        let xml = xml_with(&[report("retries", 1, &[])], &["ledger.acked".into(), "other.acked".into()]);
+        for part in ["tests=\"2\" errors=\"0\" failures=\"1\"", "name=\"expected ledger.acked\"", "type=\"stale\""] {
+            assert!(xml.contains(part), "{part} is missing in\n{xml}");
         }
     }
 

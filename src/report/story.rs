@@ -6,6 +6,7 @@ use crate::history::{History, Moment};
 use crate::judgement::Anomaly;
 use crate::runner::Judged;
 
+use super::summary::label;
 use super::text::{clean, piece, shell};
 use super::timeline::timeline;
 
@@ -109,7 +110,7 @@ pub fn tell(judged: &Judged, history: Option<&History>, origin: &Origin<'_>) -> 
     let requirement = &judged.requirement;
     let sentence = |text: &str| clean(text, SENTENCE_CHARS_MAX);
     let mut lines = vec![
-        Line::new(Kind::Requirement, format!("{}: {}", piece(&requirement.id), sentence(&requirement.text))),
+        Line::new(Kind::Requirement, format!("{}: {}", label(judged), sentence(&requirement.text))),
         Line::new(Kind::Why, format!("why:      {}", sentence(&requirement.why))),
     ];
     if let Some(reason) = &judged.expected {
@@ -138,7 +139,7 @@ pub fn tell(judged: &Judged, history: Option<&History>, origin: &Origin<'_>) -> 
 
 /// The requirement and the clearest anomaly in one line.
 fn headline(judged: &Judged, anomaly: Option<&Anomaly>) -> String {
-    let id = piece(&judged.requirement.id);
+    let id = label(judged);
     match anomaly {
         Some(anomaly) => format!("{id}: {}: {}", piece(&anomaly.kind), clean(&anomaly.found, SENTENCE_CHARS_MAX)),
         None => format!("{id}: {}", judged.verdict),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::text::{count, piece};
 use crate::judgement::Verdict;
-use crate::runner::{CaseReport, RunReport};
+use crate::runner::{CaseReport, Judged, RunReport};
 use crate::suite::Suite;
 
 /// How a run stands, the worse above the better.
@@ -60,6 +60,13 @@ const REASON_CHARS_MAX: usize = 600;
 /// The most lines that the output of a failed process takes.
 const OUTPUT_LINES_MAX: usize = 24;
 
+/// A requirement's id, and that it is a should where it is no must.
+#[must_use]
+pub fn label(judged: &Judged) -> String {
+    let id = piece(&judged.requirement.id);
+    if judged.is_must() { id } else { format!("{id} (should)") }
+}
+
 /// Why a run is not a plain pass, one line each, with lines of output indented; nothing for a pass.
 #[must_use]
 pub fn reasons(report: &CaseReport) -> Vec<String> {
@@ -71,7 +78,7 @@ pub fn reasons(report: &CaseReport) -> Vec<String> {
         reasons.push("interrupted before its end".into());
     }
     for judged in &report.findings {
-        let id = piece(&judged.requirement.id);
+        let id = label(judged);
         match judged.verdict {
             Verdict::Violation | Verdict::Expected => {
                 let found = judged.finding.anomalies.first().map_or_else(String::new, |anomaly| {
@@ -186,10 +193,28 @@ pub fn stale(run: &RunReport, suite: &Suite) -> Vec<String> {
     ids.filter(|id| declared(id) && all_passed(id)).cloned().collect()
 }
 
+/// What is wrong with a declared failure that is none any more.
+#[must_use]
+pub fn stale_sentence(requirement: &str) -> String {
+    format!(
+        "{} is declared as expected to fail, but every case that checks it passed: take the declaration out of target.toml",
+        piece(requirement)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::samples::{report, suite};
+    use crate::suite::Level;
+
+    #[test]
+    fn a_should_that_is_violated_is_a_violation_and_called_a_should() {
+        let mut report = report("retries", 1, &["ledger.once"]);
+        report.findings[0].requirement.level = Level::Should;
+        assert!(reasons(&report)[0].starts_with("ledger.once (should): double: "), "{:?}", reasons(&report));
+        assert_eq!(Standing::of(&report), Standing::Violation);
+    }
 
     #[test]
     fn an_inconclusive_run_says_what_was_not_seen_and_what_did_not_bite() {

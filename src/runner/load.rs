@@ -127,21 +127,24 @@ impl Callers {
         futures::future::join_all(outcomes).await.iter().all(|outcome| matches!(outcome, Some(Outcome::Ok { .. })))
     }
 
-    /// Sends the intents of the audit, one after the other, each until it has a definite answer. Instances take turns;
-    /// one that has left a question open is not asked again, and the audit ends when there is none left to ask.
+    /// Sends the intents of the audit, each until it has a definite answer. Each instance has its share, one after the
+    /// other, so that one that does not answer keeps nobody from asking the others; it is given up when it has left a
+    /// question open.
     pub(super) async fn audit(&self, deadline: Instant, ended: Ended<'_>) {
-        let mut answering: Vec<usize> = (0..self.fronts.len()).filter(|turn| !ended(&self.fronts[*turn])).collect();
-        for (number, intent) in self.script.audit.iter().enumerate() {
-            while !answering.is_empty() && Instant::now() < deadline && !self.cancel.is_cancelled() {
-                let place = number % answering.len();
-                let patience = deadline.min(Instant::now() + AUDIT_PATIENCE);
-                let outcome = self.insist(*intent, Route::Fixed(answering[place]), patience, ended).await;
-                if outcome.as_ref().is_none_or(is_definite) {
-                    break;
+        let instances = self.fronts.len();
+        let shares = (0..instances).map(async |instance| {
+            for intent in self.script.audit.iter().skip(instance).step_by(instances) {
+                if ended(&self.fronts[instance]) || Instant::now() >= deadline {
+                    return;
                 }
-                answering.remove(place);
+                let patience = deadline.min(Instant::now() + AUDIT_PATIENCE);
+                let outcome = self.insist(*intent, Route::Fixed(instance), patience, ended).await;
+                if outcome.as_ref().is_some_and(|outcome| !is_definite(outcome)) {
+                    return;
+                }
             }
-        }
+        });
+        futures::future::join_all(shares).await;
     }
 
     /// The instances that take requests.

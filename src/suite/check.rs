@@ -64,7 +64,7 @@ fn cases<W>(suite: &SuiteText<W>, place: &Place<'_>) -> Result<(), SuiteError> {
     for (index, text) in suite.case.iter().enumerate() {
         let at = |key| [Key("case"), Index(index), Key(key)];
         if !is_word(&text.id) {
-            let help = "use small letters, digits and `-`, as in `killed-mid-transfer`";
+            let help = "use small letters, digits and `-`, as in `killed-api`";
             return Err(place.wrong(&at("id"), &format!("`{}` is not the id of a case", text.id), Some(help)));
         }
         if !seen.insert(text.id.as_str()) {

@@ -71,7 +71,7 @@ pub enum Tier {
 /// Work, faults and the requirements they are judged by. One JUnit test case.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Unique in its suite, stable: `killed-mid-transfer`.
+    /// Unique in its suite, stable: `killed-api`.
     pub id: String,
     /// One line: what happens.
     pub title: String,

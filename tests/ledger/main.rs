@@ -4,6 +4,12 @@
 // A test may stop where its own assumption fails.
 #![allow(clippy::unwrap_used)]
 
+mod brute_agree;
+mod brute_found;
+mod brute_right;
+mod brute_seven;
+mod brute_sight;
+mod brute_spoil;
 mod naive;
 mod service;
 mod world;
@@ -11,7 +17,7 @@ mod world;
 use std::time::Duration;
 
 use fireassay::fault::spec::{FaultSpec, Span};
-use fireassay::fault::{Plan, resolve};
+use fireassay::fault::{Fault, Plan, resolve};
 use fireassay::history::{History, InstanceName};
 use fireassay::judgement::{Finding, Verdict};
 use fireassay::profile::ledger::workload::{Callers, LedgerWorkload, Transfers};
@@ -61,23 +67,29 @@ fn case(id: &str) -> Case {
 }
 
 fn play(case: &Case, defect: Option<Defect>, keys: bool, seed: u64) -> Run {
-    play_in_doubt(case, defect, keys, 12, seed)
+    let read_every = case.read_every.map(|span| span.0.min(Duration::from_millis(100)));
+    play_with(&case.workload, &case.fault, Nature { defect, doubt: 12, keys, read_every, ..Nature::default() }, seed)
 }
 
-/// Of 100 attempts, `doubt` end without an answer where the case gives them a reason to.
-fn play_in_doubt(case: &Case, defect: Option<Defect>, keys: bool, doubt: u32, seed: u64) -> Run {
+fn play_with(workload: &LedgerWorkload, faults: &[FaultSpec], nature: Nature, seed: u64) -> Run {
     let instance = |role: &str, number| InstanceName { role: role.into(), number };
     let front = [instance("api", 1), instance("api", 2)];
     let all = [front[0].clone(), front[1].clone(), instance("relay", 1)];
-    let script = case.workload.script(seed, &front);
-    let plan = resolve(&case.fault, &all, seed).unwrap();
-    // Where only latency is injected, nothing is lost.
-    let calm = case.fault.iter().all(|fault| matches!(fault.inject, fireassay::fault::spec::InjectSpec::Latency(_)));
-    let draining = case.id == "drain";
-    let doubt = if calm || draining { 0 } else { doubt };
-    let read_every = case.read_every.map(|span| span.0.min(Duration::from_millis(100)));
-    let history = run(&script, &plan, Nature { defect, doubt, keys, read_every }, seed);
+    let script = workload.script(seed, &front);
+    let plan = resolve(faults, &all, seed).unwrap();
+    // Where links only get slower or instances end in order, nothing is lost.
+    let calm = plan.steps.iter().all(|step| matches!(step.fault, Fault::Latency { .. }));
+    let draining = plan.steps.iter().any(|step| matches!(step.fault, Fault::Stop(_)));
+    let nature = Nature { doubt: if calm || draining { 0 } else { nature.doubt }, ..nature };
+    let history = run(&script, &plan, nature, seed);
     Run { script, plan, history }
+}
+
+/// A few cases, unless more are asked for by `PROPTEST_CASES`.
+fn few(cases: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").is_ok();
+    let default = ProptestConfig::default();
+    ProptestConfig { cases: if asked { default.cases } else { cases }, failure_persistence: None, ..default }
 }
 
 fn judge(run: &Run, requirements: &[String]) -> Vec<Finding> {
@@ -163,51 +175,8 @@ fn every_planted_defect_is_caught_and_blamed_on_no_other() {
     }
 }
 
-fn transfers() -> impl Strategy<Value = Transfers> {
-    let shape = (2..12_u16, 1..60_u32, any::<bool>(), 1..4_u8);
-    let counts = (0..40_u32, 0..12_u32, 0..6_u32, 0..12_u32, 0..6_u32);
-    let callers = (1..9_u16, prop::option::of(50..400_u32), 1..6_u8);
-    (shape, counts, callers).prop_map(|(shape, counts, (clients, rate, attempts))| {
-        let (accounts, intents, opposite, copies) = shape;
-        let (again, concurrent, impossible, reversed, reads) = counts;
-        let callers = Callers { clients, rate, attempts, ..Callers::default() };
-        Transfers {
-            callers,
-            accounts,
-            intents,
-            again,
-            concurrent,
-            copies,
-            opposite,
-            impossible,
-            reversed,
-            reads,
-            ..Transfers::default()
-        }
-    })
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_right_ledger_is_blamed_for_nothing_whatever_is_asked_and_lost(
-        transfers in transfers(),
-        faults in any::<prop::sample::Index>(),
-        (keys, doubt, seed) in (any::<bool>(), 0..50_u32, any::<u64>()),
-    ) {
-        let mut case = faults.get(&cases()).clone();
-        case.workload = LedgerWorkload::Transfers(transfers);
-        let run = play_in_doubt(&case, None, keys, doubt, seed);
-        for finding in judge(&run, &all_requirements()) {
-            prop_assert_ne!(finding.verdict(), Verdict::Violation, "{} {:#?}", case.id, finding);
-        }
-        prop_assert_eq!(named("ledger").unwrap().pending(&run.history), Pending::Nothing);
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(few(120))]
 
     #[test]
     fn brute_force_agrees_on_small_histories(

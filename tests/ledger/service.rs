@@ -1,6 +1,7 @@
 //! A simulated ledger behind all instances: right, unless a defect is planted in it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
 
 use fireassay::history::{Call, Doubt, Outcome, RawBody, Record};
 use rand::{RngExt, SeedableRng};
@@ -63,6 +64,12 @@ pub(crate) struct Service {
     posted: BTreeMap<String, Posted>,
     reversed: Vec<String>,
     outbox: VecDeque<String>,
+    published: Vec<String>,
+    /// How many of the last published events come again before the next one.
+    unconfirmed: usize,
+    commit: Duration,
+    /// When everything that was carried out is in the journal.
+    pub(crate) committed: u64,
     offsets: [i64; 4],
     cached: HashMap<String, i64>,
     silent: bool,
@@ -85,7 +92,7 @@ struct Posted {
 }
 
 impl Service {
-    pub(crate) fn new(defect: Option<Defect>, shows_keys: bool, seed: u64) -> Self {
+    pub(crate) fn new(defect: Option<Defect>, shows_keys: bool, commit: Duration, seed: u64) -> Self {
         Self {
             random: ChaCha8Rng::seed_from_u64(seed ^ 0x5e41),
             defect,
@@ -102,6 +109,10 @@ impl Service {
             posted: BTreeMap::new(),
             reversed: Vec::new(),
             outbox: VecDeque::new(),
+            published: Vec::new(),
+            unconfirmed: 0,
+            commit,
+            committed: 0,
             offsets: [0; 4],
             cached: HashMap::new(),
             silent: false,
@@ -245,7 +256,10 @@ impl Service {
     fn book(&mut self, call: &Call, id: &str, posted: &Posted, reverses: Option<&str>, now: u64) {
         let Posted { from, to, currency, .. } = posted;
         let amount = posted.amount - i64::from(self.slips(Defect::RoundsAmounts));
-        let visible = now + if self.plants && self.has(Defect::AcknowledgesEarly) { 120_000_000 } else { 0 };
+        let slow = self.commit.as_nanos() as u64;
+        // Commits become visible in the order of the journal.
+        self.committed = self.committed.max(now + if slow > 0 { self.random.random_range(0..slow) } else { 0 });
+        let visible = self.committed + if self.plants && self.has(Defect::AcknowledgesEarly) { 120_000_000 } else { 0 };
         let extra = i64::from(self.slips(Defect::CreatesMoney));
         let legs = [(from, -amount), (to, amount + extra)];
         let kept = if self.slips(Defect::LosesALeg) { 1 } else { 2 };
@@ -296,8 +310,14 @@ impl Service {
             return Vec::new();
         }
         let mut records = Vec::new();
+        let again = self.published.len() - self.unconfirmed.min(self.published.len());
+        self.unconfirmed = 0;
+        for id in self.published[again..].to_vec() {
+            records.push(self.event(&id, "e"));
+        }
         if let Some(id) = next {
             records.push(self.event(&id, "e"));
+            self.published.push(id.clone());
             if self.random.random_range(0..10) == 0 {
                 let name = if self.has(Defect::RenamesEvents) { "again" } else { "e" };
                 records.push(self.event(&id, name));
@@ -308,6 +328,11 @@ impl Service {
             records.push(self.append(0, "a-0001", object(made_up)));
         }
         records
+    }
+
+    /// The relay ends before it could note what it had published last.
+    pub(crate) fn redeliver(&mut self) {
+        self.unconfirmed = 3;
     }
 
     fn event(&mut self, id: &str, prefix: &str) -> Record {

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use super::service::{Defect, Service};
 
 /// How the world behaves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Nature {
     pub(crate) defect: Option<Defect>,
     /// Of 100 attempts of the load, how many end in doubt.
@@ -27,6 +27,12 @@ pub(crate) struct Nature {
     /// Whether the journal shows keys.
     pub(crate) keys: bool,
     pub(crate) read_every: Option<Duration>,
+    /// Of 100 requests of the load that arrive, how many arrive a second time, at once or late.
+    pub(crate) repeats: u32,
+    /// The longest time between a transfer being carried out and the journal showing it; nobody is answered before.
+    pub(crate) commit: Duration,
+    /// Whether requests that nobody waits for any more may arrive after the load, even in the middle of the audit.
+    pub(crate) stragglers: bool,
 }
 
 /// What happened when the script was carried out.
@@ -49,7 +55,7 @@ pub(crate) fn run(script: &Script, plan: &Plan, nature: Nature, seed: u64) -> Hi
         injected: vec![false; plan.steps.len()],
         down: BTreeMap::new(),
         shown: HashMap::new(),
-        service: Service::new(nature.defect, nature.keys, seed),
+        service: Service::new(nature.defect, nature.keys, nature.commit, seed),
         load: false,
         began: 0,
     };
@@ -105,6 +111,8 @@ struct Sent {
 enum Due {
     Step(usize),
     Execute(u32),
+    /// The same request again, of which only the service knows.
+    Repeat(u32),
     Answer(u32, String),
     GiveUp(u32),
     Read,
@@ -130,6 +138,7 @@ impl World<'_> {
             self.schedule(50 * MS, Due::Read);
         }
         self.drain();
+        let late = self.stragglers();
         self.load = false;
         for step in 0..self.plan.steps.len() {
             if self.injected[step] {
@@ -148,43 +157,84 @@ impl World<'_> {
             self.answer(attempt, Outcome::Refused { status: None, why: "not sent".into(), reply: Map::new() });
         }
         self.drain();
-        self.now += 100 * MS;
+        for due in late {
+            let pause = self.random.random_range(0..200 * MS);
+            self.schedule(pause, due);
+        }
+        self.pass(100 * MS);
         self.read();
         self.record(What::Phase { phase: Phase::Audit });
-        self.now += MS;
+        self.pass(MS);
         self.read();
         for (number, &intent) in self.script.audit.iter().enumerate() {
+            self.pass(MS);
             self.serially(intent, number % self.instances.len());
         }
         self.read();
     }
 
+    /// Takes what has not arrived yet, though its callers wait no longer, out of the queue.
+    fn stragglers(&mut self) -> Vec<Due> {
+        let queue = std::mem::take(&mut self.queue);
+        let (late, rest): (Vec<_>, Vec<_>) =
+            queue.into_sorted_vec().into_iter().partition(|Reverse((_, _, due))| self.is_straggler(due));
+        self.queue = rest.into();
+        late.into_iter().map(|Reverse((_, _, due))| due).collect()
+    }
+
+    fn is_straggler(&self, due: &Due) -> bool {
+        let (Due::Execute(attempt) | Due::Repeat(attempt)) = due else { return false };
+        self.nature.stragglers && self.attempts[*attempt as usize].returned
+    }
+
+    /// Lets everything happen; while there may be stragglers only until no caller has anything more to do.
     fn drain(&mut self) {
-        while let Some(Reverse((at, _, due))) = self.queue.pop() {
-            self.now = self.now.max(at);
-            match due {
-                Due::Step(client) => self.step(client),
-                Due::Execute(attempt) => self.execute(attempt),
-                Due::Answer(attempt, outcome) => {
-                    self.answer(AttemptId(attempt), serde_json::from_str(&outcome).unwrap());
+        while !(self.load && self.nature.stragglers && self.callers_are_done()) {
+            let Some(Reverse((at, _, due))) = self.queue.pop() else { return };
+            self.happen(at, due);
+        }
+    }
+
+    fn callers_are_done(&self) -> bool {
+        let done = |(number, caller): (usize, &Caller)| caller.step >= self.script.clients[number].len();
+        self.clients.iter().enumerate().all(done) && self.attempts.iter().all(|sent| sent.returned)
+    }
+
+    /// Lets this much time pass, and happen what falls into it.
+    fn pass(&mut self, time: u64) {
+        let end = self.now + time;
+        while self.queue.peek().is_some_and(|Reverse((at, ..))| *at <= end) {
+            let Some(Reverse((at, _, due))) = self.queue.pop() else { return };
+            self.happen(at, due);
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn happen(&mut self, at: u64, due: Due) {
+        self.now = self.now.max(at);
+        match due {
+            Due::Step(client) => self.step(client),
+            Due::Execute(attempt) => self.execute(attempt),
+            Due::Repeat(attempt) => _ = self.apply(AttemptId(attempt)),
+            Due::Answer(attempt, outcome) => {
+                self.answer(AttemptId(attempt), serde_json::from_str(&outcome).unwrap());
+            }
+            Due::GiveUp(attempt) => self.answer(AttemptId(attempt), Outcome::Unknown(Doubt::Timeout)),
+            Due::Read => {
+                self.read();
+                let every = self.nature.read_every.unwrap().as_nanos() as u64;
+                if self.clients.iter().enumerate().any(|(n, c)| c.step < self.script.clients[n].len()) {
+                    self.schedule(every, Due::Read);
                 }
-                Due::GiveUp(attempt) => self.answer(AttemptId(attempt), Outcome::Unknown(Doubt::Timeout)),
-                Due::Read => {
-                    self.read();
-                    let every = self.nature.read_every.unwrap().as_nanos() as u64;
-                    if self.clients.iter().enumerate().any(|(n, c)| c.step < self.script.clients[n].len()) {
-                        self.schedule(every, Due::Read);
-                    }
-                }
-                Due::Publish => self.publish(),
-                Due::Exit(instance, status) => {
-                    let name = self.instances[instance].to_string();
-                    self.record(What::Process { name, change: ProcessChange::Exited { status, expected: true } });
-                }
-                Due::Up(instance) => {
-                    let name = self.instances[instance].to_string();
-                    self.record(What::Process { name, change: ProcessChange::Ready });
-                }
+            }
+            Due::Publish => self.publish(),
+            Due::Exit(instance, status) => {
+                let name = self.instances[instance].to_string();
+                self.record(What::Process { name, change: ProcessChange::Exited { status, expected: true } });
+            }
+            Due::Up(instance) => {
+                let name = self.instances[instance].to_string();
+                self.record(What::Process { name, change: ProcessChange::Ready });
             }
         }
     }
@@ -207,6 +257,7 @@ impl World<'_> {
         let attempt = self.invoke(0, intent, instance);
         self.now += 200_000;
         let outcome = self.apply(attempt);
+        self.now = self.now.max(self.service.committed);
         self.answer(attempt, outcome);
     }
 
@@ -256,6 +307,10 @@ impl World<'_> {
         let way = self.random.random_range(100_000..20 * MS);
         let slow = self.stops();
         let way = if slow { way + 400 * MS } else { way };
+        if self.random.random_range(0..100) < self.nature.repeats {
+            let later = if self.random.random() { 0 } else { 300 * MS };
+            self.schedule(way + later + 1, Due::Repeat(attempt));
+        }
         if self.random.random_range(0..100) >= self.nature.doubt {
             return self.schedule(way, Due::Execute(attempt));
         }
@@ -290,7 +345,8 @@ impl World<'_> {
             return;
         }
         let outcome = self.apply(AttemptId(attempt));
-        let back = self.random.random_range(50_000..3 * MS);
+        let committed = self.service.committed.saturating_sub(self.now);
+        let back = committed + self.random.random_range(50_000..3 * MS);
         self.schedule(back, Due::Answer(attempt, serde_json::to_string(&outcome).unwrap()));
     }
 
@@ -385,6 +441,7 @@ impl World<'_> {
             match &self.plan.steps[step].fault {
                 Fault::FlushRedis => self.service.flushed = true,
                 Fault::Stop(name) => self.stop(name),
+                Fault::Kill(name) if name.role == "relay" => self.service.redeliver(),
                 Fault::Kill(name) if name.role == "api" => self.kill(usize::from(name.number - 1)),
                 _ => {}
             }

@@ -111,7 +111,8 @@ impl Pump<'_> {
                 }
                 let Some(Loss { evidence, label }) = self.losing.take() else { return Ok(ready) };
                 evidence.act(match end.status {
-                    None => format!("lost the reply to {label} (Applied)"),
+                    // Where the reader knows no status, as on Kafka, the reply may have been an error.
+                    None => format!("lost the reply to {label} (Sent)"),
                     Some(status @ 400..) => format!("lost the reply {status} to {label} (Sent)"),
                     Some(status) => format!("lost the reply {status} to {label} (Applied)"),
                 });

@@ -227,11 +227,17 @@ struct Trace {
 impl Trace {
     fn by_body(&mut self, facts: &Facts, body: Body) -> Option<IntentId> {
         let bodies = self.bodies.get_or_insert_with(|| {
-            let asked = facts.numbered_intents().filter_map(|(id, intent)| match intent.ask {
-                Ask::Transfer(body) | Ask::Bad { misread: Some(body), .. } => Some((body, id)),
+            // A careless reading of a bad request may be what a good one asks for: the good one then comes last, and
+            // explains the effect.
+            let misread = facts.numbered_intents().filter_map(|(id, intent)| match intent.ask {
+                Ask::Bad { misread, .. } => Some((misread?, id)),
                 _ => None,
             });
-            asked.collect()
+            let asked = facts.numbered_intents().filter_map(|(id, intent)| match intent.ask {
+                Ask::Transfer(body) => Some((body, id)),
+                _ => None,
+            });
+            misread.chain(asked).collect()
         });
         bodies.get(&body).copied()
     }

@@ -142,6 +142,14 @@ pub enum Answer {
     Unknown(Why),
 }
 
+impl Answer {
+    /// Whether the target said yes or no. An attempt of which not a byte was sent was never put to it.
+    #[must_use]
+    pub fn is_definite(self) -> bool {
+        !matches!(self, Self::Unknown(_) | Self::Refused { status: None, .. })
+    }
+}
+
 /// Why it is not known whether an attempt happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {

@@ -90,6 +90,10 @@ fn afterwards(found: &mut Found, seen: &Seen<'_>) -> u64 {
                     good += u64::from(spoiled.is_some());
                     silent = 0;
                 }
+                // A refusal is an answer, too.
+                (Ask::Transfer(_), Answer::Refused { status: Some(_), .. }) => silent = 0,
+                // What was under way when the run ended might still have been answered.
+                (Ask::Transfer(_), Answer::Unknown(Why::Abandoned)) => {}
                 (Ask::Transfer(_), Answer::Unknown(_)) if spoiled.is_some() => silent += 1,
                 _ => {}
             }

@@ -52,7 +52,7 @@ fn others_were_answered(seen: &Seen<'_>, silent: &Attempt) -> bool {
     let end = silent.returned.unwrap_or(silent.invoked);
     let meanwhile = seen.facts.attempts.iter().filter(|other| {
         let inside = other.invoked > silent.invoked && other.returned.is_some_and(|returned| returned < end);
-        inside && other.to == silent.to && !matches!(other.answer, Answer::Unknown(_))
+        inside && other.to == silent.to && other.answer.is_definite()
     });
     meanwhile.take(OTHERS_ANSWERED).count() == OTHERS_ANSWERED
 }

@@ -6,6 +6,7 @@
 //!   sent: then neither it nor the way to it was standing still.
 //! - The instance may wait for a slow database longer than its caller's patience. So a timeout, or a 5xx, is not
 //!   blamed: cutting a request short shows as the end of its connection.
+//! - Where the plan itself kills the instance or breaks its callers' connections, that is why a connection ended.
 //! - Between the signal and the closing of the listener some time passes, and a load balancer may want more of it. So
 //!   new requests only count [`GRACE`] after the signal, while the process is the same one.
 //! - A process that ends with any status has ended by itself; only SIGKILL means that the harness had to make it end,
@@ -14,7 +15,7 @@
 use std::time::Duration;
 
 use super::{Found, Seen};
-use crate::fault::Fault;
+use crate::fault::{Fault, Node};
 use crate::history::{AttemptId, InstanceName, Moment, StepId};
 use crate::judgement::Witness;
 use crate::profile::ledger::facts::{Answer, Attempt, FaultKind, Instance, ProcessKind, Why};
@@ -80,6 +81,7 @@ fn stops<'a>(seen: &Seen<'a>) -> impl Iterator<Item = Stop<'a>> {
 /// Blames attempts whose connection ended though they had been begun; the number of those that were finished.
 fn cut_short(found: &mut Found, seen: &Seen<'_>, stop: &Stop<'_>) -> u64 {
     let mut finished = 0;
+    let broken = breaks_connections(seen, stop.name);
     let attempts = (0..).map(AttemptId).zip(&seen.facts.attempts);
     let begun = attempts.filter(|(_, attempt)| {
         attempt.to == stop.instance
@@ -89,7 +91,7 @@ fn cut_short(found: &mut Found, seen: &Seen<'_>, stop: &Stop<'_>) -> u64 {
     for (id, attempt) in begun {
         match attempt.answer {
             Answer::Ok { .. } | Answer::Refused { status: Some(_), .. } => finished += 1,
-            Answer::Unknown(Why::Reset | Why::Unreadable) if was_moving(seen, stop, attempt) => {
+            Answer::Unknown(Why::Reset | Why::Unreadable) if !broken && was_moving(seen, stop, attempt) => {
                 found.blame("cut-short", || {
                     let expected = format!(
                         "{}, under way at {} since {}, is finished although SIGTERM came at {}",
@@ -115,7 +117,7 @@ fn was_moving(seen: &Seen<'_>, stop: &Stop<'_>, begun: &Attempt) -> bool {
     let span = after(begun.invoked, BEGUN / 4)..=stop.at;
     seen.facts.attempts.iter().any(|other| {
         let returned = other.returned.is_some_and(|returned| span.contains(&returned));
-        other.to == stop.instance && returned && !matches!(other.answer, Answer::Unknown(_))
+        other.to == stop.instance && returned && other.answer.is_definite()
     })
 }
 
@@ -138,6 +140,19 @@ fn late(found: &mut Found, seen: &Seen<'_>, stop: &Stop<'_>) {
 
 fn killed_by_plan(seen: &Seen<'_>, name: &InstanceName) -> bool {
     seen.plan.steps.iter().any(|step| matches!(&step.fault, Fault::Kill(killed) if killed == name))
+}
+
+/// Whether the plan itself ends connections between callers and this instance.
+fn breaks_connections(seen: &Seen<'_>, name: &InstanceName) -> bool {
+    seen.plan.steps.iter().any(|step| match &step.fault {
+        Fault::Kill(killed) => killed == name,
+        Fault::Cut { edge }
+        | Fault::Blackhole { edge }
+        | Fault::Partition { edge, .. }
+        | Fault::LoseReply { edge, .. }
+        | Fault::CutBefore { edge, .. } => matches!(&edge.to, Node::Instance(to) if to == name),
+        _ => false,
+    })
 }
 
 fn after(moment: Moment, pause: Duration) -> Moment {

@@ -7,7 +7,6 @@
 use super::{Found, Seen};
 use crate::history::Phase;
 use crate::judgement::Witness;
-use crate::oracle::effects::Heard;
 use crate::profile::ledger::facts::{Ask, View};
 
 pub(super) fn judge(seen: &Seen<'_>) -> Found {
@@ -104,16 +103,17 @@ fn sums(seen: &Seen<'_>, readings: usize) -> Vec<(i128, u32)> {
 
 /// Accounts that a transfer without a known outcome may still move.
 fn moving(seen: &Seen<'_>) -> Vec<bool> {
-    let mut moving = vec![false; seen.facts.accounts.len()];
-    for (id, intent) in seen.facts.numbered_intents() {
-        let Heard { ok, refused, unknown } = intent.heard;
+    let facts = seen.facts;
+    let mut moving = vec![false; facts.accounts.len()];
+    for (id, intent) in facts.numbered_intents() {
         // Once there was a definite answer, an attempt that arrives late finds its key taken.
-        if !unknown || ok || refused || seen.books.effects(id).count > 0 {
+        let answered = || facts.attempts_of(intent).any(|(_, attempt)| attempt.answer.is_definite());
+        if !intent.heard.unknown || answered() || seen.books.effects(id).count > 0 {
             continue;
         }
         let body = match intent.ask {
             Ask::Transfer(body) => Some(body),
-            Ask::Reverse(original) => seen.books.body(seen.facts, original),
+            Ask::Reverse(original) => seen.books.body(facts, original),
             Ask::Bad { misread, .. } => misread,
             _ => None,
         };

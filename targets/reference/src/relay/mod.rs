@@ -112,7 +112,7 @@ async fn pass(
         // Made by taking the return of "send" for the delivery. It has only filled a buffer of this process.
         batch::mark(connection, &positions).await?;
     }
-    let (acknowledged, outcome) = publisher.acknowledged(deliveries).await;
+    let (acknowledged, outcome) = Publisher::acknowledged(deliveries).await;
     batch::mark(connection, &positions[..acknowledged]).await?;
     match outcome {
         Err(error) if defects.has(Defect::RelaySkips) => {

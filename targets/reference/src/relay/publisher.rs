@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaResult;
 use rdkafka::producer::future_producer::DeliveryFuture;
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::time::timeout_at;
 
 use super::RelayError;
@@ -66,25 +66,17 @@ impl Publisher {
     }
 
     /// Waits for the broker and says how many events it has taken, counted up to the first that it has not.
-    pub(super) async fn acknowledged(&mut self, deliveries: Vec<DeliveryFuture>) -> (usize, Result<(), RelayError>) {
+    pub(super) async fn acknowledged(deliveries: Vec<DeliveryFuture>) -> (usize, Result<(), RelayError>) {
         let deadline = tokio::time::Instant::from_std(Instant::now() + kafka::ACKNOWLEDGE_LIMIT);
         let mut count = 0;
         for delivery in deliveries {
             match timeout_at(deadline, delivery).await {
                 Ok(Ok(Ok(_))) => count += 1,
-                Ok(Ok(Err((error, _)))) => return (count, Err(self.cause(error))),
+                Ok(Ok(Err((error, _)))) => return (count, Err(error.into())),
                 Ok(Err(_)) | Err(_) => return (count, Err(RelayError::NotAcknowledged)),
             }
         }
         (count, Ok(()))
-    }
-
-    /// A producer that has failed for good names the failure that did it.
-    fn cause(&self, error: KafkaError) -> RelayError {
-        match self.producer.as_ref().and_then(|producer| producer.client().fatal_error()) {
-            Some((code, _)) => KafkaError::MessageProduction(code).into(),
-            None => error.into(),
-        }
     }
 
     /// Ends the producer with all that is in its queue. A new one takes its place when it is needed.

@@ -23,8 +23,9 @@ use crate::defects::{Defect, Defects};
 
 /// How many connections one process holds at most.
 const CONNECTIONS_MAX: usize = 8;
-/// What waiting for a free connection may take.
-const ACQUIRE_LIMIT: Duration = Duration::from_secs(2);
+/// What waiting for a free connection may take. Short: who waits longer is answered when the caller has gone and asks again,
+/// and a service that is busy with such requests answers nobody in time.
+const ACQUIRE_LIMIT: Duration = Duration::from_millis(1_000);
 /// What `BEGIN` may take: a round trip and no work.
 const BEGIN_LIMIT: Duration = Duration::from_secs(1);
 /// What `COMMIT` and `ROLLBACK` may take: the same, on a server that writes to disk quickly.
