@@ -608,6 +608,8 @@ async fn what_is_no_http_passes_as_bytes() {
     let counters = link.counters();
     assert_eq!(counters.degraded, 2);
     assert_eq!(counters.degraded_because.as_deref(), Some("a request is not HTTP/1.1"));
+    let complaint = link.complaint().unwrap();
+    assert!(complaint.contains("(a request is not HTTP/1.1)"), "{complaint}");
     assert_eq!(counters.exchanges, 0);
 }
 

@@ -12,6 +12,8 @@ use rdkafka::Message;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -92,4 +94,38 @@ async fn a_producer_survives_a_cut_and_a_lost_reply() {
     let lose = link.inject(LinkFault::LoseReply(Pick::Nth(1)));
     assert!(send(&producer, "sent twice").await);
     assert_eq!(lose.bite().as_deref(), Some("lost the reply to Produce (Sent)"));
+}
+
+/// A frame: its length, then its parts.
+fn frame(parts: &[&[u8]]) -> Vec<u8> {
+    let body = parts.concat();
+    [&(body.len() as u32).to_be_bytes()[..], &body].concat()
+}
+
+#[tokio::test]
+async fn a_reply_that_cannot_be_rewritten_is_cut_and_told() {
+    let broker = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let link = link_to(&broker.local_addr().unwrap().to_string()).await;
+    assert_eq!(link.complaint(), None);
+    let mut client = TcpStream::connect(link.address()).await.unwrap();
+    let (mut server, _) = broker.accept().await.unwrap();
+    // Heartbeat, which passes as it is, and Metadata in a version that nobody knows.
+    let asked =
+        [frame(&[b"\0\x0c\0\x04", b"\0\0\0\x01", b"\0\x02me"]), frame(&[b"\0\x03\0\x63", b"\0\0\0\x02", b"\0\x02me"])];
+    client.write_all(&asked.concat()).await.unwrap();
+    let mut got = vec![0; asked.concat().len()];
+    timeout(DEADLINE, server.read_exact(&mut got)).await.unwrap().unwrap();
+    let beat = frame(&[b"\0\0\0\x01", b"\0\0\0\0\0\0\0"]);
+    let brokers = frame(&[b"\0\0\0\x02", b"the broker's own address"]);
+    server.write_all(&[beat.clone(), brokers].concat()).await.unwrap();
+
+    let mut got = Vec::new();
+    let end = timeout(DEADLINE, client.read_to_end(&mut got)).await.unwrap();
+    // The reset may overtake what came before it; the address must not come at all.
+    assert!(end.is_err(), "the connection ended in order with {got:?}");
+    assert!(beat.starts_with(&got), "{got:?}");
+    let why = "a reply that names brokers has a form that is not known";
+    assert_eq!(link.counters().degraded_because.as_deref(), Some(why));
+    let complaint = link.complaint().unwrap();
+    assert!(complaint.starts_with("the link relay-1->kafka could not read everything (a reply"), "{complaint}");
 }

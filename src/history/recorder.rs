@@ -13,6 +13,10 @@ use super::{Event, History, Moment, What};
 /// The most events a run may record; a run that reaches it is ended with [`RecorderError::Full`].
 const EVENTS_MAX: usize = 5_000_000;
 
+/// The most bytes that a run's stored events may have: a few events of a megabyte each add up, too. In memory they take
+/// several times as much.
+const BYTES_MAX: usize = 1 << 30;
+
 /// Why the history could not be kept. The run must end: its verdict would rest on less than what happened.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RecorderError {
@@ -29,6 +33,13 @@ pub enum RecorderError {
     /// The limit on events was reached.
     #[error("the history reached its limit of {EVENTS_MAX} events; use a smaller workload")]
     Full,
+    /// The limit on bytes was reached.
+    #[error(
+        "the history reached its limit of {} MiB; use a smaller workload, or have it read everything back less often \
+         (`read_every` in the suite)",
+        BYTES_MAX >> 20
+    )]
+    TooLarge,
 }
 
 /// Records events. Shared by all tasks of a run.
@@ -36,6 +47,7 @@ pub enum RecorderError {
 pub struct Recorder {
     start: Instant,
     path: PathBuf,
+    bytes_max: usize,
     inner: Mutex<Inner>,
     /// Locked apart from the events, so that recording never waits for the disk.
     file: Mutex<File>,
@@ -44,6 +56,8 @@ pub struct Recorder {
 #[derive(Debug, Default)]
 struct Inner {
     events: Vec<Event>,
+    /// The length of all their lines.
+    bytes: usize,
     /// Lines that are not in the file yet.
     unwritten: Vec<u8>,
     failure: Option<RecorderError>,
@@ -60,7 +74,8 @@ impl Recorder {
         let mut header = serde_json::to_vec(&Header::current()).map_err(|e| failed(e.into()))?;
         header.push(b'\n');
         file.write_all(&header).map_err(failed)?;
-        Ok(Self { start: Instant::now(), path: path.to_owned(), inner: Mutex::default(), file: Mutex::new(file) })
+        let (inner, file) = (Mutex::default(), Mutex::new(file));
+        Ok(Self { start: Instant::now(), path: path.to_owned(), bytes_max: BYTES_MAX, inner, file })
     }
 
     /// The time now on the run's clock.
@@ -80,10 +95,18 @@ impl Recorder {
             return at;
         }
         let event = Event { at, what };
+        let before = inner.unwritten.len();
         if let Err(error) = serde_json::to_writer(&mut inner.unwritten, &event) {
             inner.failure.get_or_insert(write_error(&self.path, &error.into()));
         }
         inner.unwritten.push(b'\n');
+        let bytes = inner.bytes + inner.unwritten.len() - before;
+        if bytes > self.bytes_max {
+            inner.unwritten.truncate(before);
+            inner.failure.get_or_insert(RecorderError::TooLarge);
+            return at;
+        }
+        inner.bytes = bytes;
         inner.events.push(event);
         at
     }
@@ -108,6 +131,12 @@ impl Recorder {
     /// Calls `read` with all events so far. Recording waits meanwhile.
     pub fn with_events<T>(&self, read: impl FnOnce(&[Event]) -> T) -> T {
         read(&lock(&self.inner).events)
+    }
+
+    /// Calls `read` with the events from the given index on, for readers that have seen those before it. Recording waits
+    /// meanwhile.
+    pub fn with_events_from<T>(&self, index: usize, read: impl FnOnce(&[Event]) -> T) -> T {
+        self.with_events(|events| read(events.get(index..).unwrap_or_default()))
     }
 
     /// A copy of everything so far.
@@ -156,6 +185,37 @@ mod tests {
         let history = read_history(&path).unwrap();
         assert_eq!(history.events.len(), 1);
         assert_eq!(history.end(), None);
+    }
+
+    #[test]
+    fn a_history_cut_inside_a_character_keeps_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        let recorder = Recorder::create(&path).unwrap();
+        for text in ["one", "zwölf"] {
+            recorder.record(What::Note { text: text.into() });
+        }
+        recorder.flush().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let cut = bytes.iter().position(|byte| !byte.is_ascii()).unwrap();
+        std::fs::write(&path, &bytes[..=cut]).unwrap();
+        assert_eq!(read_history(&path).unwrap().events.len(), 1);
+    }
+
+    #[test]
+    fn a_history_of_too_many_bytes_is_ended_with_what_fitted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        let recorder = Recorder { bytes_max: 2_000, ..Recorder::create(&path).unwrap() };
+        recorder.record(What::Note { text: "small".into() });
+        recorder.flush().unwrap();
+        recorder.record(What::Note { text: "x".repeat(2_000) });
+        let error = recorder.flush().unwrap_err();
+        assert!(error.to_string().contains("1024 MiB"), "{error}");
+        assert_eq!(read_history(&path).unwrap(), recorder.snapshot());
+        assert_eq!(recorder.with_events_from(0, <[Event]>::len), 1);
+        assert_eq!(recorder.with_events_from(1, <[Event]>::len), 0);
+        assert_eq!(recorder.with_events_from(9, <[Event]>::len), 0);
     }
 
     #[test]

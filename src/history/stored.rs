@@ -1,7 +1,7 @@
 //! The stored form of a history: a header line with the format's version, then one JSON object a line.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -75,29 +75,36 @@ pub enum StoredError {
 pub fn read_history(path: &Path) -> Result<History, StoredError> {
     let failed = |source| StoredError::Read { path: path.to_owned(), source };
     let mut reader = BufReader::new(File::open(path).map_err(failed)?);
-    let mut line = String::new();
-    reader.read_line(&mut line).map_err(failed)?;
-    let header: Header = serde_json::from_str(&line).map_err(|_| StoredError::NotAHistory { path: path.to_owned() })?;
+    let mut line = Vec::new();
+    read_line(&mut reader, &mut line).map_err(failed)?;
+    let header: Header =
+        serde_json::from_slice(&line).map_err(|_| StoredError::NotAHistory { path: path.to_owned() })?;
     if header.fireassay_history != FORMAT_VERSION {
         return Err(StoredError::Version { path: path.to_owned(), found: header.fireassay_history, tool: header.tool });
     }
     let mut events = Vec::new();
     for number in 2.. {
-        line.clear();
-        let bytes = reader.read_line(&mut line).map_err(failed)?;
-        let whole = line.ends_with('\n');
+        read_line(&mut reader, &mut line).map_err(failed)?;
+        let whole = line.ends_with(b"\n");
         let damaged = |why: String| StoredError::Line { path: path.to_owned(), line: number, why };
-        if bytes == 0 {
+        if line.is_empty() {
             break;
         }
-        if bytes > LINE_BYTES_MAX {
+        if line.len() > LINE_BYTES_MAX {
             return Err(damaged(format!("longer than {LINE_BYTES_MAX} bytes")));
         }
-        match serde_json::from_str::<Event>(&line) {
+        match serde_json::from_slice::<Event>(&line) {
             Ok(event) => events.push(event),
+            // Also one that was cut inside a character.
             Err(_) if !whole => break,
             Err(error) => return Err(damaged(error.to_string())),
         }
     }
     Ok(History { events })
+}
+
+/// Reads the next line with its end into `line`, and of a line that is too long only as much as it takes to see that.
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
+    line.clear();
+    reader.take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', line)
 }

@@ -75,7 +75,7 @@ impl Shared {
                 Ok((client, _)) => self.admit(client),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection; trying again");
+                    self.tally.not_accepted(&error);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

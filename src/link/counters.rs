@@ -1,5 +1,6 @@
 //! What a link counts as it goes.
 
+use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -20,7 +21,8 @@ pub struct Counters {
     pub reply_bytes: u64,
     /// Requests begun, where the protocol is read; health probes and reads are among them.
     pub exchanges: u64,
-    /// Streams (one direction of a connection) that could not be read any further and pass as bytes.
+    /// Streams (one direction of a connection) that could not be read any further and pass as bytes. Replies of Kafka do
+    /// not pass then: their connection is cut.
     pub degraded: u64,
     /// Why the first of them could not be read.
     pub degraded_because: Option<String>,
@@ -36,6 +38,8 @@ pub(super) struct Tally {
     exchanges: AtomicU64,
     degraded: AtomicU64,
     degraded_because: OnceLock<&'static str>,
+    /// Why a connection could not be accepted, the first time.
+    not_accepted: OnceLock<String>,
 }
 
 impl Tally {
@@ -65,9 +69,23 @@ impl Tally {
         self.degraded_because.get_or_init(|| why);
     }
 
+    pub(super) fn not_accepted(&self, error: &io::Error) {
+        self.not_accepted.get_or_init(|| error.to_string());
+    }
+
+    /// Why the first connection could not be accepted, if so.
+    pub(super) fn not_accepted_because(&self) -> Option<&str> {
+        self.not_accepted.get().map(String::as_str)
+    }
+
+    /// Why the first stream could not be read any further, if so.
+    pub(super) fn degraded_because(&self) -> Option<&'static str> {
+        self.degraded_because.get().copied()
+    }
+
     /// What has been counted, with this many connections open.
     pub(super) fn counters(&self, open: usize) -> Counters {
-        let Self { opened, refused, request_bytes, reply_bytes, exchanges, degraded, degraded_because } = self;
+        let Self { opened, refused, request_bytes, reply_bytes, exchanges, degraded, degraded_because, .. } = self;
         Counters {
             opened: opened.load(Relaxed),
             open: open as u64,

@@ -29,6 +29,7 @@ use crate::fault::{Direction, Edge, Pick, Repeat};
 use accept::Shared;
 pub use counters::Counters;
 pub use faults::Injection;
+use faults::Way;
 pub use protocol::Protocol;
 
 /// A proxy on one edge. Dropping it closes the listener and every connection and ends all tasks.
@@ -124,11 +125,34 @@ impl Link {
         self.shared.tally.counters(open)
     }
 
-    /// Closes everything and waits until the last task is gone.
-    pub async fn close(self) {
-        let shared = Arc::clone(&self.shared);
-        drop(self);
-        shared.gone().await;
+    /// What a reader of the run's history should know of this link: it turned callers away, or could not read what passed
+    /// and did less than the plan says. `None` as long as all is well.
+    #[must_use]
+    pub fn complaint(&self) -> Option<String> {
+        let Self { edge, shared, .. } = self;
+        let tally = &shared.tally;
+        if let Some(why) = tally.not_accepted_because() {
+            return Some(format!(
+                "the link {edge} could not accept a connection: {why}; raise `ulimit -n` or run less at once"
+            ));
+        }
+        let why = tally.degraded_because()?;
+        Some(if shared.protocol.passes_unread(Way::Replies) {
+            format!(
+                "the link {edge} could not read everything ({why}); faults on single exchanges miss what it could not read"
+            )
+        } else {
+            format!(
+                "the link {edge} could not read everything ({why}); it cut connections whose replies it could not read, so that no client gets past it"
+            )
+        })
+    }
+
+    /// Closes everything, as dropping does, and waits until the last task is gone: nothing is passed on after that.
+    pub async fn close(&self) {
+        drop(self.listener.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.shared.close();
+        self.shared.gone().await;
     }
 }
 

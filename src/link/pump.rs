@@ -162,6 +162,10 @@ impl<'a> Pump<'a> {
                     if self.losing.is_some() {
                         return Err(Stop::Taken);
                     }
+                    if !self.connection.shared.protocol.passes_unread(self.way) {
+                        self.emit(ready).await?;
+                        return Err(Stop::Taken);
+                    }
                 }
             }
         }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::process::Command;
 use tokio::sync::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use super::case::{self, Stage};
 use super::{CaseReport, Planned, Progress, RunError, Sink};
 use crate::profile::{self, Profile};
-use crate::sandbox::{ProcessSpec, Stack, StackConfig};
+use crate::sandbox::{ProcessSpec, Processes, Stack, StackConfig, StackError, target_env};
 use crate::suite::Suite;
 use crate::target::Target;
 
@@ -87,7 +86,7 @@ impl Session {
                 .map_err(|error| RunError::Environment(error.to_string()))?;
             Ok((stack, started.elapsed()))
         };
-        let work = async { tokio::try_join!(build(&target, &preparing), start_stack) };
+        let work = async { tokio::try_join!(build(&target, &options.runs_dir, &preparing), start_stack) };
         let ((), (stack, stack_start)) = tokio::select! {
             done = work => done?,
             () = options.cancel.cancelled() => return Err(RunError::Interrupted),
@@ -186,8 +185,8 @@ impl Session {
             name: "setup".to_owned(),
             program: rendered.program,
             args: rendered.arguments,
-            env: rendered.env.into_iter().chain(env.iter().cloned()).collect(),
-            clear_env: false,
+            env: target_env().into_iter().chain(rendered.env).chain(env.iter().cloned()).collect(),
+            clear_env: true,
             directory: self.target.directory.clone(),
             log: log.clone(),
             user: None,
@@ -212,7 +211,9 @@ impl Session {
 }
 
 /// Runs the manifest's build command, if it has one.
-async fn build(target: &Target, preparing: &(dyn Fn(&str) + Send + Sync)) -> Result<(), RunError> {
+///
+/// It has a guardian of its own, as the stack is still starting. It keeps the user's environment: tools that build need it.
+async fn build(target: &Target, runs_dir: &Path, preparing: &(dyn Fn(&str) + Send + Sync)) -> Result<(), RunError> {
     let command = target.render_build().map_err(|error| RunError::Environment(error.to_string()))?;
     let Some(command) = command else { return Ok(()) };
     preparing("building the target");
@@ -221,23 +222,34 @@ async fn build(target: &Target, preparing: &(dyn Fn(&str) + Send + Sync)) -> Res
         let folder = target.directory.display();
         RunError::Environment(format!("failed to build the target `{}` with `{line}` in {folder}: {why}", target.name))
     };
-    let run = Command::new(command.program)
-        .args(command.arguments)
-        .current_dir(&target.directory)
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(BUILD_DEADLINE, run)
-        .await
-        .map_err(|_| failed(format!("it did not end within {}", humantime::format_duration(BUILD_DEADLINE))))?
-        .map_err(|error| failed(error.to_string()))?;
-    if output.status.success() {
-        return Ok(());
+    let log = runs_dir.join(format!("build-{}.log", std::process::id()));
+    let spec = ProcessSpec {
+        name: "build".to_owned(),
+        program: command.program,
+        args: command.arguments,
+        env: command.env.into_iter().collect(),
+        clear_env: false,
+        directory: target.directory.clone(),
+        log: log.clone(),
+        user: None,
+    };
+    let processes =
+        Processes::start().map_err(|error| RunError::Environment(StackError::Guardian(error).to_string()))?;
+    let process = processes.spawn(&spec).map_err(|error| failed(error.to_string()))?;
+    let status = process.wait(BUILD_DEADLINE).await;
+    let tail = process.log_tail(TAIL_LINES);
+    match status {
+        Some(status) if status.success() => {
+            // Only a failed build's output is worth keeping.
+            let _ = std::fs::remove_file(&log);
+            Ok(())
+        }
+        Some(status) => Err(failed(format!("{status}; its last lines:\n{tail}"))),
+        None => {
+            let limit = humantime::format_duration(BUILD_DEADLINE);
+            Err(failed(format!("it did not end within {limit}; its last lines:\n{tail}")))
+        }
     }
-    let text = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<_> = text.lines().collect();
-    let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
-    Err(failed(format!("{}; its last lines:\n{tail}", output.status)))
 }
 
 /// Makes a new folder below `runs_dir` whose name says when, which case and which seed.

@@ -1,9 +1,12 @@
 //! One process of the target: started, watched, and treated badly.
 
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
@@ -19,6 +22,9 @@ const PROBE_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a killed process may take to be gone.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a process may take to come to a stop after SIGSTOP.
+const FREEZE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// What an instance is and how long it may take.
 #[derive(Debug)]
@@ -148,34 +154,55 @@ impl Instance {
     pub async fn kill(&self) -> Option<String> {
         let mut guard = self.process.lock().await;
         self.forget_if_ended(&mut guard);
+        if !guard.as_ref()?.kill() {
+            self.ended_by_itself(&mut guard).await;
+            return None;
+        }
         let process = guard.take()?;
-        process.kill();
-        Some(self.gone(&process, KILL_DEADLINE).await)
+        let status = process.wait(KILL_DEADLINE).await;
+        // It may have ended by itself between the look and the signal.
+        let killed = status.is_none_or(|status| status.signal() == Some(Signal::SIGKILL as i32));
+        let gone = self.gone(&process, status, killed);
+        killed.then_some(gone)
     }
 
     /// SIGTERM, and SIGKILL after its stop deadline; returns once it is gone. `None` when it was not running.
     pub async fn stop(&self) -> Option<String> {
         let mut guard = self.process.lock().await;
         self.forget_if_ended(&mut guard);
+        if !guard.as_ref()?.terminate() {
+            self.ended_by_itself(&mut guard).await;
+            return None;
+        }
         let process = guard.take()?;
-        process.terminate();
         let pid = process.pid();
         if let Some(status) = process.wait(self.spec.stop_deadline).await {
             self.record(ProcessChange::Exited { status: status.to_string(), expected: true });
             return Some(format!("process {pid} took SIGTERM and ended by itself: {status}"));
         }
         process.kill();
-        let gone = self.gone(&process, KILL_DEADLINE).await;
+        let gone = self.gone(&process, process.wait(KILL_DEADLINE).await, true);
         let patience = humantime::format_duration(self.spec.stop_deadline);
         Some(format!("process {pid} took SIGTERM, did not end within {patience} and was killed: {gone}"))
     }
 
-    /// SIGSTOP. `None` when it was not running.
+    /// SIGSTOP; returns once every thread has stopped. `None` when it was not running, or did not stop.
     pub async fn pause(&self) -> Option<String> {
         let mut guard = self.process.lock().await;
         self.forget_if_ended(&mut guard);
+        if !guard.as_ref()?.pause() {
+            self.ended_by_itself(&mut guard).await;
+            return None;
+        }
         let process = guard.as_ref()?;
-        process.pause();
+        if !process.is_frozen(FREEZE_DEADLINE).await {
+            process.resume();
+            let patience = humantime::format_duration(FREEZE_DEADLINE);
+            let text =
+                format!("{}: process {} did not stop within {patience} of SIGSTOP", self.spec.name, process.pid());
+            self.recorder.record(What::Note { text });
+            return None;
+        }
         Some(format!("process {} stopped by SIGSTOP", process.pid()))
     }
 
@@ -207,16 +234,106 @@ impl Instance {
         }
     }
 
-    async fn gone(&self, process: &Process, deadline: Duration) -> String {
-        let status = process
-            .wait(deadline)
-            .await
-            .map_or_else(|| "still there: it cannot be killed".to_owned(), |status| status.to_string());
-        self.record(ProcessChange::Exited { status: status.clone(), expected: true });
+    /// It ended a moment ago, before our signal: waits until that can be recorded as what it was.
+    async fn ended_by_itself(&self, guard: &mut MutexGuard<'_, Option<Process>>) {
+        if let Some(process) = guard.as_ref() {
+            process.wait(KILL_DEADLINE).await;
+        }
+        self.forget_if_ended(guard);
+    }
+
+    fn gone(&self, process: &Process, status: Option<ExitStatus>, expected: bool) -> String {
+        let status = status.map_or_else(|| "still there: it cannot be killed".to_owned(), |status| status.to_string());
+        self.record(ProcessChange::Exited { status: status.clone(), expected });
         format!("process {} ended: {status}", process.pid())
     }
 
     fn record(&self, change: ProcessChange) {
         self.recorder.record(What::Process { name: self.spec.name.to_string(), change });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A shell as an instance, with `$0` a path where it may say something.
+    async fn shell(script: &str) -> (tempfile::TempDir, Instance) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let name = InstanceName { role: "shell".to_owned(), number: 1 };
+        let spec = InstanceSpec {
+            process: ProcessSpec {
+                name: name.to_string(),
+                program: "/bin/sh".into(),
+                args: ["-c", script, &path("sign").to_string_lossy()].map(str::to_owned).to_vec(),
+                env: super::super::target_env(),
+                clear_env: true,
+                directory: folder.path().to_owned(),
+                log: path("log"),
+                user: None,
+            },
+            name,
+            port: Port::reserve(&(19_430..=19_449)).unwrap(),
+            ready: Ready::Running,
+            start_deadline: Duration::from_secs(10),
+            stop_deadline: Duration::from_secs(10),
+        };
+        let recorder = Arc::new(Recorder::create(&path("history.jsonl")).unwrap());
+        let instance = Instance::new(spec, Processes::start().unwrap(), recorder);
+        instance.start().await.unwrap();
+        (folder, instance)
+    }
+
+    async fn until(what: &str, condition: impl Fn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !condition() {
+            assert!(Instant::now() < end, "{what} did not come");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn exits(instance: &Instance) -> Vec<(String, bool)> {
+        let exits = instance.recorder.snapshot().events.into_iter().filter_map(|event| match event.what {
+            What::Process { change: ProcessChange::Exited { status, expected }, .. } => Some((status, expected)),
+            _ => None,
+        });
+        exits.collect()
+    }
+
+    #[tokio::test]
+    async fn a_crash_just_before_a_kill_is_not_called_planned() {
+        // The stray child keeps the output open, so that the dead shell stays unreaped for a while.
+        let (folder, instance) =
+            shell("env -i PATH=\"$PATH\" setsid sleep 1 & until [ -e \"$0\" ]; do sleep 0.01; done; exit 3").await;
+        let pid = instance.process.lock().await.as_ref().unwrap().pid();
+        fs::write(folder.path().join("sign"), "").unwrap();
+        let dead = || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
+        until("the end", || dead() || instance.has_ended()).await;
+        assert_eq!(instance.kill().await, None);
+        assert_eq!(exits(&instance), [("exit status: 3".to_owned(), false)]);
+    }
+
+    #[tokio::test]
+    async fn a_kill_is_planned_and_told() {
+        let (_folder, instance) = shell("sleep 60").await;
+        let told = instance.kill().await.unwrap();
+        assert!(told.ends_with("signal: 9 (SIGKILL)"), "{told}");
+        assert_eq!(exits(&instance), [("signal: 9 (SIGKILL)".to_owned(), true)]);
+        assert_eq!(instance.kill().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_pause_is_claimed_when_the_whole_group_has_stopped() {
+        let (folder, instance) = shell("sleep 60 & touch \"$0\"; while :; do :; done").await;
+        until("the child", || folder.path().join("sign").exists()).await;
+        assert!(instance.pause().await.unwrap().contains("stopped by SIGSTOP"));
+        let guard = instance.process.lock().await;
+        let process = guard.as_ref().unwrap();
+        assert!(process.is_frozen(Duration::ZERO).await);
+        process.resume();
+        assert!(!process.is_frozen(Duration::ZERO).await, "the busy shell runs again");
     }
 }

@@ -75,14 +75,6 @@ pub(super) fn is_taken(address: &SocketAddr) -> bool {
     TcpListener::bind(address).is_err()
 }
 
-/// A port that is free now. Prefer [`Port::reserve`], which keeps it.
-///
-/// # Errors
-/// When every port of the range is taken.
-pub fn free_port(range: &RangeInclusive<u16>) -> Result<u16, PortError> {
-    Port::reserve(range).map(|port| port.number())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

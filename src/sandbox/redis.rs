@@ -1,6 +1,6 @@
 //! A real Redis of our own.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -34,14 +34,16 @@ pub struct Redis {
     processes: Processes,
     /// Empty while it is killed.
     process: Mutex<Option<Process>>,
-    free: Arc<SyncMutex<BTreeSet<u16>>>,
+    /// The one that has rested longest comes first: all runs use the same key names, and a late write of one run must not
+    /// reach the next.
+    free: Arc<SyncMutex<VecDeque<u16>>>,
 }
 
 /// A database of Redis for one run. It was empty when it was taken, and is given back when this is dropped.
 #[derive(Debug)]
 pub struct RedisDatabase {
     number: u16,
-    free: Arc<SyncMutex<BTreeSet<u16>>>,
+    free: Arc<SyncMutex<VecDeque<u16>>>,
 }
 
 impl RedisDatabase {
@@ -54,7 +56,7 @@ impl RedisDatabase {
 
 impl Drop for RedisDatabase {
     fn drop(&mut self) {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).insert(self.number);
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.number);
     }
 }
 
@@ -100,7 +102,7 @@ impl Redis {
     /// # Errors
     /// When all are taken, or Redis is not there.
     pub async fn take_database(&self) -> Result<RedisDatabase, ServiceError> {
-        let taken = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
+        let taken = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(number) = taken else {
             return Err(failure(
                 "take a database",

@@ -135,7 +135,7 @@ impl Sandbox {
             prefix: self.prefix.clone(),
         };
         let rendered = blueprint.target.render(role, &variables)?;
-        let env = rendered.env.into_iter().chain(blueprint.env.iter().cloned()).collect();
+        let env = target_env().into_iter().chain(rendered.env).chain(blueprint.env.iter().cloned()).collect();
         Ok(InstanceSpec {
             name: name.clone(),
             process: ProcessSpec {
@@ -143,7 +143,7 @@ impl Sandbox {
                 program: rendered.program,
                 args: rendered.arguments,
                 env,
-                clear_env: false,
+                clear_env: true,
                 directory: blueprint.target.directory.clone(),
                 log: blueprint.logs.join(format!("{name}.log")),
                 user: None,
@@ -239,12 +239,14 @@ impl Sandbox {
         &self.prefix
     }
 
-    /// Kills the instances and gives everything back.
+    /// Kills the instances, closes the links and gives everything back.
     ///
     /// # Errors
     /// When the stack cannot drop the run's database or topics; the instances are gone all the same.
     pub async fn take_down(&self) -> Result<(), SandboxError> {
         futures::future::join_all(self.instances.values().map(Instance::kill)).await;
+        // What is still on its way, or due later, ends here and not in the next run.
+        futures::future::join_all(self.links.values().map(Link::close)).await;
         let (dropped, deleted) = tokio::join!(
             self.stack.postgres().drop_database(&self.database),
             self.stack.kafka().delete_topics(&self.topics),
@@ -253,6 +255,14 @@ impl Sandbox {
         deleted?;
         Ok(())
     }
+}
+
+/// What the target's processes have of the user's environment: what it takes to find programs and files. A PGOPTIONS, a
+/// proxy or a switch that the user happens to have set must not change a run; what a target needs, its manifest names.
+#[must_use]
+pub fn target_env() -> Vec<(String, String)> {
+    let kept = ["PATH", "HOME", "LANG", "TMPDIR"];
+    kept.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect()
 }
 
 /// FNV-1a, 64 bit: a stable hash for seeds; see <http://www.isthe.com/chongo/tech/comp/fnv/>.

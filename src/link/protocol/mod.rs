@@ -1,6 +1,7 @@
 //! Readers: where messages begin and end in a stream of bytes, and what they are called.
 //!
-//! A reader never changes what arrives in which order, and what it cannot read passes as bytes. A protocol without a
+//! A reader never changes what arrives in which order, and what it cannot read passes as bytes, unless that would let a
+//! client past its link ([`Protocol::passes_unread`]). A protocol without a
 //! reader of its own ([`Bytes`]) has no exchanges; faults that act on bytes and connections work all the same.
 
 mod chunked;
@@ -9,6 +10,8 @@ mod kafka;
 mod kafka_rewrite;
 
 use std::net::SocketAddr;
+
+use super::faults::Way;
 
 /// What is spoken on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +22,8 @@ pub enum Protocol {
     Postgres,
     /// Bytes only, so far.
     Redis,
-    /// Exchanges are labelled `Produce`. Addresses in replies become the link's, so that clients stay on it. The link
-    /// leads to one broker.
+    /// Exchanges are labelled `Produce`. Addresses in replies become the link's, so that clients stay on it; a connection
+    /// with a reply that cannot be read is cut. The link leads to one broker.
     Kafka,
 }
 
@@ -32,6 +35,12 @@ impl Protocol {
             Self::Kafka => kafka::readers(address),
             Self::Postgres | Self::Redis => (Box::new(Bytes), Box::new(Bytes)),
         }
+    }
+
+    /// Whether a reply that cannot be read may pass. One of Kafka's could name the broker's own address, and lead the
+    /// client past the link for good.
+    pub(super) fn passes_unread(self, way: Way) -> bool {
+        (self, way) != (Self::Kafka, Way::Replies)
     }
 
     /// Whether a request means the same on another connection.

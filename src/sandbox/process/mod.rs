@@ -5,6 +5,7 @@
 //! killed; the guardian, a process of its own, then kills what the leaders left behind and removes the directories.
 
 mod death;
+mod frozen;
 mod guardian;
 mod log;
 mod mark;
@@ -18,10 +19,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use tokio::sync::watch;
 
@@ -35,6 +36,8 @@ use self::spawner::Spawner;
 const GONE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long an exit waits for the rest of the output. Only a child that left its group can make it take that long.
 const OUTPUT_DEADLINE: Duration = Duration::from_millis(200);
+/// Pause between two looks at a group that is about to stop.
+const FREEZE_PROBE_EVERY: Duration = Duration::from_millis(1);
 /// Threads that copy output or wait need little stack.
 const THREAD_STACK_BYTES: usize = 128 * 1024;
 
@@ -86,13 +89,19 @@ impl Processes {
         command.env(mark::VARIABLE, &mark);
         command.stdout(input.try_clone().map_err(refused)?).stderr(input);
         let child = self.shared.spawner.spawn(command).map_err(refused)?;
-        let pid = child.id();
+        let leader = Leader { child, reaped: false };
+        let pid = leader.child.id();
         self.shared.guardian.watch(pid);
 
         let (status, _) = watch::channel(None);
         let status = Arc::new(status);
-        let copied = log.copy_from(output).map_err(refused)?;
-        let gone = reap_in_background(child, mark, Arc::clone(&status), copied, self.clone()).map_err(refused)?;
+        let gone = log
+            .copy_from(output)
+            .and_then(|copied| reap_in_background(leader, mark, Arc::clone(&status), copied, self.clone()))
+            .map_err(|why| {
+                self.shared.guardian.forget(pid);
+                refused(why)
+            })?;
         Ok(Process { name: spec.name.clone(), pid, log: spec.log.clone(), status, gone: Mutex::new(gone) })
     }
 
@@ -153,6 +162,20 @@ impl Process {
         self.signal(Signal::SIGSTOP)
     }
 
+    /// Waits until the kernel says that the whole group has stopped, no longer than `deadline`. Says whether it has.
+    pub(super) async fn is_frozen(&self, deadline: Duration) -> bool {
+        let end = Instant::now() + deadline;
+        loop {
+            if frozen::is_frozen(self.pid) {
+                return true;
+            }
+            if self.try_status().is_some() || Instant::now() >= end {
+                return false;
+            }
+            tokio::time::sleep(FREEZE_PROBE_EVERY).await;
+        }
+    }
+
     /// Lets a frozen group go on. Says whether the process was there.
     pub fn resume(&self) -> bool {
         self.signal(Signal::SIGCONT)
@@ -197,7 +220,7 @@ impl Process {
 
     fn signal(&self, signal: Signal) -> bool {
         let status = self.status.borrow();
-        status.is_none() && killpg(as_pid(self.pid), signal).is_ok()
+        status.is_none() && !has_ended(self.pid) && killpg(as_pid(self.pid), signal).is_ok()
     }
 }
 
@@ -208,10 +231,33 @@ impl Drop for Process {
     }
 }
 
+/// A child that has not been reaped yet. If no thread can be had that waits for it, dropping this kills it and its group:
+/// nobody else would.
+struct Leader {
+    child: Child,
+    reaped: bool,
+}
+
+impl Leader {
+    fn reap(&mut self) -> Option<ExitStatus> {
+        self.reaped = true;
+        self.child.wait().ok()
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        if !self.reaped {
+            let _ = killpg(as_pid(self.child.id()), Signal::SIGKILL);
+            self.reap();
+        }
+    }
+}
+
 /// Waits for the leader in a thread of its own, kills what it left behind, and reaps it.
 /// The receiver is closed after that.
 fn reap_in_background(
-    mut child: Child,
+    mut leader: Leader,
     mark: String,
     status: Arc<watch::Sender<Option<ExitStatus>>>,
     copied: Receiver<()>,
@@ -219,7 +265,7 @@ fn reap_in_background(
 ) -> io::Result<Receiver<()>> {
     let (done, gone) = mpsc::channel();
     let reap = move || {
-        let pid = child.id();
+        let pid = leader.child.id();
         // Leaves the dead leader unreaped, so that the number of its group stays taken while we kill the rest.
         while waitid(Id::Pid(as_pid(pid)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(nix::errno::Errno::EINTR)
         {
@@ -227,7 +273,7 @@ fn reap_in_background(
         let _ = killpg(as_pid(pid), Signal::SIGKILL);
         mark::kill_marked(&mark);
         let _ = copied.recv_timeout(OUTPUT_DEADLINE);
-        status.send_modify(|status| *status = child.wait().ok());
+        status.send_modify(|status| *status = leader.reap());
         processes.shared.guardian.forget(pid);
         // In this order: whoever waits for the end may rely on our share of the guardian being given up.
         drop(processes);
@@ -237,7 +283,41 @@ fn reap_in_background(
     Ok(gone)
 }
 
+/// Whether an unreaped child has ended: it takes signals without complaint until it is reaped.
+fn has_ended(pid: u32) -> bool {
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+    !matches!(waitid(Id::Pid(as_pid(pid)), look), Ok(WaitStatus::StillAlive))
+}
+
 fn as_pid(pid: u32) -> Pid {
     // Linux's numbers end at 4,194,304.
     Pid::from_raw(pid.cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt as _;
+    use std::process::Command;
+
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_child_that_nobody_can_wait_for_is_killed() {
+        let child = Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+        let pid = as_pid(child.id());
+        drop(Leader { child, reaped: false });
+        assert_eq!(nix::sys::signal::kill(pid, None), Err(Errno::ESRCH));
+    }
+
+    #[test]
+    fn a_child_that_has_ended_is_known_before_it_is_reaped() {
+        let child = Command::new("true").process_group(0).spawn().unwrap();
+        let pid = child.id();
+        let leader = Leader { child, reaped: false };
+        waitid(Id::Pid(as_pid(pid)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+        assert!(has_ended(pid));
+        drop(leader);
+    }
 }
