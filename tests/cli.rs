@@ -236,6 +236,7 @@ fn store_run(folder: &Path, times: u32, applied: u32, end: Option<End>) {
         seed: 7,
         requirements: vec![requirement],
         expected: Vec::new(),
+        lacks: Vec::new(),
         script: serde_json::from_value::<Script>(script).expect("a script"),
         plan: Plan::default(),
     };

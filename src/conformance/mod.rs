@@ -126,9 +126,11 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
         .map_err(|failure| StageError(failure.to_string()))?;
     let trial = |case: crate::suite::Case| {
         let stage = Arc::clone(stage);
+        let applies = case.requirements.iter().any(|id| stage.target().lack(id).is_none());
         Trial::ignorable_test(format!("{}::{}", stage.suite().profile, case.id), move || {
             verdict(&stage.run(&Planned { case, seed, env: Vec::new() }))
         })
+        .with_ignored_flag(!applies)
     };
     Ok(cases.into_iter().map(trial).collect())
 }
