@@ -431,27 +431,3 @@ fn completions_know_every_command() {
         );
     }
 }
-
-/// Every `$ fireassay …` line of the documentation names a command and options that there are.
-#[test]
-fn the_commands_of_the_documentation_exist() {
-    let mut checked = 0;
-    for file in ["README.md", "CONTRIBUTING.md", "docs/architecture.md"] {
-        let page = fs::read_to_string(project().join(file)).expect("the page");
-        for line in page.lines().filter_map(|line| line.trim_start().strip_prefix("$ fireassay ")) {
-            let words: Vec<_> = line.split_whitespace().collect();
-            let help = run(project(), &[words[0], "--help"]);
-            assert_eq!(code(&help), 0, "{file}: there is no command `{}`", words[0]);
-            let help = text(&help.stdout);
-            for option in words.iter().filter(|word| word.starts_with("--")) {
-                assert!(
-                    help.contains(&format!("{option} ")),
-                    "{file}: `fireassay {}` has no option {option}",
-                    words[0]
-                );
-            }
-            checked += 1;
-        }
-    }
-    assert!(checked >= 8, "the documentation shows only {checked} commands");
-}
