@@ -71,6 +71,9 @@ pub fn main_of(target: &str) -> ExitCode {
 #[must_use]
 pub fn finish(code: ExitCode, stage: Arc<Stage>, junit: Option<&Path>) -> ExitCode {
     let told = stage.told();
+    if let Some(figures) = stage.figures() {
+        say(&figures);
+    }
     let stale = stale_among(&told, stage.suite());
     // Trials hold the stage while they run; all have ended by now.
     if let Some(stage) = Arc::into_inner(stage) {
@@ -138,9 +141,14 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
 /// Says why no test could be run.
 #[must_use]
 pub fn complain(why: &str) -> ExitCode {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "error: {why}");
+    say(&format!("error: {why}"));
     ExitCode::from(FAILED)
+}
+
+/// Nobody is left to tell when stderr is gone.
+fn say(what: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{what}");
 }
 
 #[cfg(test)]

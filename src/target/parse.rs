@@ -280,12 +280,7 @@ fn lacks(root: &Table<'_>, spoken: &[&'static dyn Profile]) -> Result<Vec<Lack>>
 }
 
 /// A list of tables that each say something of one requirement, with the reason.
-fn declared(
-    root: &Table<'_>,
-    key: &str,
-    keys: &[&str],
-    spoken: &[&'static dyn Profile],
-) -> Result<Vec<Expected>> {
+fn declared(root: &Table<'_>, key: &str, keys: &[&str], spoken: &[&'static dyn Profile]) -> Result<Vec<Expected>> {
     let Some(item) = root.get(key) else { return Ok(Vec::new()) };
     let mut expected: Vec<Expected> = Vec::new();
     for item in item.list()? {

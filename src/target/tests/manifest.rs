@@ -97,7 +97,8 @@ fn a_manifest_is_read_whole() {
 
 #[test]
 fn what_it_lacks_is_told_by_requirement() {
-    let target = target(&manifest("[[lacks]]\nrequirement = \"ledger.reverse-once\"\nreason = \"no reversals\"")).unwrap();
+    let target =
+        target(&manifest("[[lacks]]\nrequirement = \"ledger.reverse-once\"\nreason = \"no reversals\"")).unwrap();
     assert_eq!(target.lack("ledger.reverse-once").map(|lack| lack.reason.as_str()), Some("no reversals"));
     assert_eq!(target.lack("ledger.once"), None);
 }
@@ -553,6 +554,6 @@ fn expected_failures() {
           |
         7 | [[expected]]
           | ^^^^^^^^^^^^
-          = say why the failure is expected"#]],
+          = say why, for whoever reads the report"#]],
     );
 }
