@@ -236,6 +236,7 @@ fn store_run(folder: &Path, times: u32, applied: u32, end: Option<End>) {
         seed: 7,
         requirements: vec![requirement],
         expected: Vec::new(),
+        lacks: Vec::new(),
         script: serde_json::from_value::<Script>(script).expect("a script"),
         plan: Plan::default(),
     };
@@ -429,28 +430,4 @@ fn completions_know_every_command() {
             "{command}"
         );
     }
-}
-
-/// Every `$ fireassay …` line of the documentation names a command and options that there are.
-#[test]
-fn the_commands_of_the_documentation_exist() {
-    let mut checked = 0;
-    for file in ["README.md", "CONTRIBUTING.md", "docs/architecture.md"] {
-        let page = fs::read_to_string(project().join(file)).expect("the page");
-        for line in page.lines().filter_map(|line| line.trim_start().strip_prefix("$ fireassay ")) {
-            let words: Vec<_> = line.split_whitespace().collect();
-            let help = run(project(), &[words[0], "--help"]);
-            assert_eq!(code(&help), 0, "{file}: there is no command `{}`", words[0]);
-            let help = text(&help.stdout);
-            for option in words.iter().filter(|word| word.starts_with("--")) {
-                assert!(
-                    help.contains(&format!("{option} ")),
-                    "{file}: `fireassay {}` has no option {option}",
-                    words[0]
-                );
-            }
-            checked += 1;
-        }
-    }
-    assert!(checked >= 8, "the documentation shows only {checked} commands");
 }

@@ -22,7 +22,11 @@ Examples:
   fireassay defects --defect check-then-insert --seeds 3
   fireassay defects --seeds 20 --write docs/detection.md
 
-Exit code 0: each defect was caught in at least 19 of 20 runs and blamed on nothing unrelated; 1: not so.")]
+With --write, the rows of defects that are not run now stay as they are in the file, if the same version wrote it; after
+Ctrl-C the finished ones are written, and `--defect` goes on with the others.
+
+Exit code 0: each defect was caught and blamed on nothing unrelated: a certain one in at least 19 of 20 runs (in all of
+fewer), a likely one in at least one; 1: not so.")]
 pub(super) struct Args {
     /// A target with a catalogue of defects.
     #[arg(long, default_value = "reference", value_name = "DIR|NAME")]
@@ -63,8 +67,7 @@ pub(super) fn defects(args: &Args, colour: Colour) -> Result<u8, Failure> {
     };
     let sink = Keep { shown: progress::sink(colour.for_stderr()), finished: Mutex::default() };
     let report = interrupt::run(async |cancel| runner::run(request, &sink, &cancel).await)??;
-    let mut matrix =
-        Matrix { rows: defects.into_iter().map(Row::new).collect(), seeds: args.seeds, command: command(args) };
+    let mut matrix = Matrix { rows: defects.into_iter().map(Row::new).collect(), command: command(args) };
     for (run, report) in sink.into_finished() {
         let row = of_defect.get(run).and_then(|row| matrix.rows.get_mut(*row));
         if let Some(row) = row {
@@ -73,22 +76,34 @@ pub(super) fn defects(args: &Args, colour: Colour) -> Result<u8, Failure> {
         }
     }
     if report.interrupted {
-        note("interrupted: the matrix is not complete and is not written");
-        return Ok(exit::INTERRUPTED);
+        let asked = matrix.rows.len();
+        matrix.rows.retain(|row| u64::from(row.runs()) == args.seeds);
+        note(&format!(
+            "interrupted: {} of {asked} defects had all their runs, and only they are told",
+            matrix.rows.len()
+        ));
     }
-    publish(args, &matrix)
+    let proven = publish(args, &matrix, &catalogue)?;
+    Ok(if report.interrupted { exit::INTERRUPTED } else { proven })
 }
 
-fn publish(args: &Args, matrix: &Matrix) -> Result<u8, Failure> {
-    let text = page(matrix);
+/// Writes the page; gives back the exit code of a matrix that is complete.
+fn publish(args: &Args, matrix: &Matrix, catalogue: &Catalogue) -> Result<u8, Failure> {
     match &args.write {
-        Some(path) => std::fs::write(path, text).map_err(|error| {
-            Failure::environment(
-                format!("failed to write the matrix {}: {error}", path.display()),
-                "free some space there or choose another path",
-            )
-        })?,
-        None => answer(&text)?,
+        Some(path) => {
+            let unwritten = |error: std::io::Error| {
+                Failure::environment(
+                    format!("failed to write the matrix {}: {error}", path.display()),
+                    "free some space there or choose another path",
+                )
+            };
+            let earlier = match std::fs::read_to_string(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unwritten(error)),
+                read => read.unwrap_or_default(),
+            };
+            std::fs::write(path, page(matrix, &catalogue.defects, &earlier)).map_err(unwritten)?;
+        }
+        None => answer(&page(matrix, &catalogue.defects, ""))?,
     }
     for row in matrix.rows.iter().filter(|row| !row.is_proven()) {
         let name = &row.defect.name;
@@ -143,6 +158,9 @@ fn command(args: &Args) -> String {
     let mut command = format!("fireassay defects --seeds {}", args.seeds);
     for name in &args.defect {
         command.push_str(&format!(" --defect {}", shell(name)));
+    }
+    if let Some(jobs) = args.jobs {
+        command.push_str(&format!(" --jobs {jobs}"));
     }
     if let Some(path) = &args.write {
         command.push_str(&format!(" --write {}", shell(&path.display().to_string())));

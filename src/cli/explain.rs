@@ -102,9 +102,10 @@ fn defect(defect: &Defect, palette: Palette) -> String {
     let _ = writeln!(text, "origin   {}", defect.origin);
     section(&mut text, "caught", std::iter::once(defect.caught_by.clone()));
     section(&mut text, "also", defect.also.iter().cloned());
-    let timing = match defect.timing {
-        Timing::Certain => "every run of the case shows it",
-        Timing::Likely => "random timing decides, run by run, whether it shows",
+    let timing = match (defect.timing, &defect.luck) {
+        (Timing::Certain, _) => "every run of the case shows it".to_owned(),
+        (Timing::Likely, None) => "luck decides, run by run, whether it shows".to_owned(),
+        (Timing::Likely, Some(luck)) => format!("luck decides, run by run, whether it shows: {luck}"),
     };
     let _ = writeln!(text, "timing   {timing}");
     let _ = writeln!(text, "\nnext     fireassay run --case {} --env {SWITCH}={}", defect.case, defect.name);

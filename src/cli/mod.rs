@@ -12,6 +12,8 @@ mod interrupt;
 mod list;
 pub(crate) mod locate;
 mod output;
+#[cfg(test)]
+mod pointers;
 mod progress;
 pub(crate) mod run;
 pub(crate) mod select;

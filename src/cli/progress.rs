@@ -51,7 +51,7 @@ struct Bars {
 #[derive(Debug, Default)]
 struct Open {
     stack: Option<ProgressBar>,
-    runs: HashMap<usize, ProgressBar>,
+    runs: HashMap<usize, (ProgressBar, Words)>,
 }
 
 impl Bars {
@@ -90,15 +90,15 @@ impl Sink for Bars {
             Progress::Started { run, case, seed, total } => {
                 let bar = self.spinner();
                 bar.set_prefix(format!("{}/{total} {} seed {seed}", run + 1, piece(&case)));
-                open.runs.insert(run, bar);
+                open.runs.insert(run, (bar, Words::default()));
             }
             Progress::Stepped { run, step } => {
-                if let Some(bar) = open.runs.get(&run) {
-                    bar.set_message(in_words(&step));
+                if let Some((bar, words)) = open.runs.get_mut(&run) {
+                    bar.set_message(words.of(&step));
                 }
             }
             Progress::Finished { run, report } => {
-                if let Some(bar) = open.runs.remove(&run) {
+                if let Some((bar, _)) = open.runs.remove(&run) {
                     bar.finish_and_clear();
                 }
                 self.print(&case_line(&report, self.palette));
@@ -111,15 +111,42 @@ fn stack_ready(took: Duration) -> String {
     format!("stack ready in {}", seconds(took))
 }
 
-fn in_words(step: &Step) -> String {
-    match step {
-        Step::Reset => "making the sandbox".into(),
-        Step::Starting => "starting the target".into(),
-        Step::Setup => "setting up".into(),
-        Step::Load { sent, of } => format!("load: {sent} of {of} sent"),
-        Step::Fault(fault) => format!("✂ {}", piece(fault)),
-        Step::Settling(pending) => format!("settling: {}", piece(pending)),
-        Step::Audit => "reading everything back".into(),
-        Step::Judging => "judging".into(),
+/// What is said of a run under way.
+#[derive(Debug, Default)]
+struct Words {
+    /// The last fault: the load goes on at once, and nobody would see it otherwise.
+    fault: String,
+}
+
+impl Words {
+    fn of(&mut self, step: &Step) -> String {
+        match step {
+            Step::Reset => "making the sandbox".into(),
+            Step::Starting => "starting the target".into(),
+            Step::Setup => "setting up".into(),
+            Step::Load { sent, of } => format!("load: {sent} of {of} sent{}", self.fault),
+            Step::Fault(fault) => {
+                self.fault = format!("  ✂ {}", piece(fault));
+                self.fault.trim_start().into()
+            }
+            Step::Settling(pending) => format!("settling: {}", piece(pending)),
+            Step::Audit => "reading everything back".into(),
+            Step::Judging => "judging".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_still_to_be_seen_when_the_load_goes_on() {
+        let mut words = Words::default();
+        let mut said = |step| words.of(&step);
+        assert_eq!(said(Step::Load { sent: 3, of: 9 }), "load: 3 of 9 sent");
+        assert_eq!(said(Step::Fault("kill api-2\u{1b}".into())), "✂ kill api-2\\u{1b}");
+        assert_eq!(said(Step::Load { sent: 4, of: 9 }), "load: 4 of 9 sent  ✂ kill api-2\\u{1b}");
+        assert_eq!(said(Step::Settling("2 events".into())), "settling: 2 events");
     }
 }

@@ -177,7 +177,7 @@ fn next_step(code: u8, args: &Args, told: &[Told]) -> String {
         exit::INCONCLUSIVE => {
             "next: see above what was not seen; more seeds (--seeds) or a larger workload may show it".into()
         }
-        exit::NOTHING => "next: see which capabilities target.toml declares as missing".into(),
+        exit::NOTHING => "next: see what target.toml declares under [[lacks]]".into(),
         _ if args.tier == TierChoice::Quick && args.case.is_empty() => {
             "next: --tier full for more cases, --seeds 20 for more of each".into()
         }

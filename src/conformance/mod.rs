@@ -71,6 +71,9 @@ pub fn main_of(target: &str) -> ExitCode {
 #[must_use]
 pub fn finish(code: ExitCode, stage: Arc<Stage>, junit: Option<&Path>) -> ExitCode {
     let told = stage.told();
+    if let Some(figures) = stage.figures() {
+        say(&figures);
+    }
     let stale = stale_among(&told, stage.suite());
     // Trials hold the stage while they run; all have ended by now.
     if let Some(stage) = Arc::into_inner(stage) {
@@ -126,9 +129,11 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
         .map_err(|failure| StageError(failure.to_string()))?;
     let trial = |case: crate::suite::Case| {
         let stage = Arc::clone(stage);
+        let applies = case.requirements.iter().any(|id| stage.target().lack(id).is_none());
         Trial::ignorable_test(format!("{}::{}", stage.suite().profile, case.id), move || {
             verdict(&stage.run(&Planned { case, seed, env: Vec::new() }))
         })
+        .with_ignored_flag(!applies)
     };
     Ok(cases.into_iter().map(trial).collect())
 }
@@ -136,9 +141,14 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
 /// Says why no test could be run.
 #[must_use]
 pub fn complain(why: &str) -> ExitCode {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "error: {why}");
+    say(&format!("error: {why}"));
     ExitCode::from(FAILED)
+}
+
+/// Nobody is left to tell when stderr is gone.
+fn say(what: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{what}");
 }
 
 #[cfg(test)]

@@ -92,6 +92,21 @@ impl Stage {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What the stack and the resets took, for people; `None` when nothing was run.
+    #[must_use]
+    pub fn figures(&self) -> Option<String> {
+        let Some(Ok(session)) = self.session.get() else { return None };
+        let mut resets: Vec<_> = self.told().iter().map(|told| told.report.figures.reset.as_millis()).collect();
+        resets.retain(|millis| *millis > 0);
+        resets.sort_unstable();
+        let (median, most) = (resets.get(resets.len() / 2)?, resets.last()?);
+        let stack = session.stack_start().as_secs_f64();
+        Some(format!(
+            "figures: stack ready in {stack:.1} s; resets of {} runs: {median} ms at the median, {most} ms at most",
+            resets.len()
+        ))
+    }
+
     /// Takes the session down, if it was ever started.
     pub fn finish(self) {
         if let Some(Ok(session)) = self.session.into_inner() {

@@ -32,6 +32,9 @@ pub struct Defect {
     pub case: String,
     /// How surely a run of the case shows it.
     pub timing: Timing,
+    /// What the run has to hit by luck; there exactly where the timing is [`Timing::Likely`].
+    #[serde(default)]
+    pub luck: Option<String>,
 }
 
 /// How surely a run shows a defect.
@@ -63,6 +66,17 @@ pub enum CatalogueError {
         /// The name.
         name: String,
     },
+    /// Luck is claimed without a reason, or explained where none is needed.
+    #[error(
+        "{path}: the defect `{defect}`: `timing = \"likely\"` and `luck = \"what a run has to hit\"` go together; \
+         give both or neither"
+    )]
+    Luck {
+        /// The file.
+        path: String,
+        /// The defect's name.
+        defect: String,
+    },
     /// A defect speaks of something that the suite does not have.
     #[error("{path}: the defect `{defect}` names the {kind} `{id}`, which the suite {profile} does not have")]
     Unknown {
@@ -93,6 +107,9 @@ impl Catalogue {
             if catalogue.defects[..index].iter().any(|other| other.name == defect.name) {
                 return Err(CatalogueError::Twice { path: path.to_owned(), name: defect.name.clone() });
             }
+            if (defect.timing == Timing::Likely) != defect.luck.is_some() {
+                return Err(CatalogueError::Luck { path: path.to_owned(), defect: defect.name.clone() });
+            }
             let unknown = |kind, id: &str| CatalogueError::Unknown {
                 path: path.to_owned(),
                 defect: defect.name.clone(),
@@ -115,5 +132,21 @@ impl Catalogue {
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Defect> {
         self.defects.iter().find(|defect| defect.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::suite;
+
+    #[test]
+    fn luck_needs_a_reason() {
+        let text = "[[defect]]\nname = 'n'\nsummary = 's'\norigin = 'o'\ncaught_by = 'ledger.acked'\n\
+                    case = 'retries'\ntiming = 'likely'\n";
+        let refused = Catalogue::read("defects.toml", text, &suite()).expect_err("no reason");
+        assert!(refused.to_string().contains("give both or neither"), "{refused}");
+        let with_reason = format!("{text}luck = 'a cut has to fall between two messages'\n");
+        assert!(Catalogue::read("defects.toml", &with_reason, &suite()).is_ok());
     }
 }

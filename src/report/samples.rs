@@ -51,7 +51,7 @@ pub(crate) fn judged(id: &str, violated: bool) -> Judged {
         (finding.anomalies, finding.anomalies_total) = (Vec::new(), 0);
     }
     let verdict = finding.verdict();
-    Judged { requirement: requirement(id), finding, verdict, expected: None }
+    Judged { requirement: requirement(id), finding, verdict, expected: None, lacks: None }
 }
 
 /// A report of a run in which `ledger.acked` passed and these requirements were violated.
@@ -137,6 +137,7 @@ pub(crate) fn case_file() -> CaseFile {
         seed: 7,
         requirements: vec![requirement("ledger.once"), requirement("ledger.acked")],
         expected: Vec::new(),
+        lacks: Vec::new(),
         script: script(),
         plan: Plan { steps: vec![kill] },
     }

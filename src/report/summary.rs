@@ -100,7 +100,11 @@ pub fn reasons(report: &CaseReport) -> Vec<String> {
                 };
                 reasons.push(format!("{id}: {seen}"));
             }
-            Verdict::Inconclusive | Verdict::NotApplicable | Verdict::Pass => {}
+            Verdict::NotApplicable => {
+                let lack = judged.lacks.as_deref().unwrap_or("the target lacks what it asks for");
+                reasons.push(format!("{id}: not applicable: {}", piece(lack)));
+            }
+            Verdict::Inconclusive | Verdict::Pass => {}
         }
     }
     let unbitten = report.faults.iter().filter(|fault| fault.bit.is_none());

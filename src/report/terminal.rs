@@ -119,8 +119,46 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::report::samples::report;
+    use crate::report::samples::{case_file, history, report};
+    use crate::report::stored::StoredRun;
     use crate::report::tell;
+
+    /// What is the same in every run about a line of a report: where it begins, and its label.
+    fn shape(line: &str) -> String {
+        let indent = line.len() - line.trim_start().len();
+        let text = line.trim_start();
+        if text.split_once(" ms  ").is_some_and(|(time, _)| time.parse::<f64>().is_ok()) {
+            return "time".into();
+        }
+        let label = match text {
+            _ if text.starts_with("── ") => "── ",
+            _ if text.starts_with("VIOLATION  ") => "VIOLATION  ",
+            _ if text.starts_with("and ") => "and ",
+            _ => text.find(": ").map_or(text, |end| &text[..end]),
+        };
+        format!("{indent} {label}")
+    }
+
+    fn shapes(text: &str) -> Vec<String> {
+        let mut shapes: Vec<_> = text.lines().map(shape).collect();
+        shapes.dedup();
+        shapes
+    }
+
+    #[test]
+    fn the_finding_in_the_readme_has_the_shape_of_todays_findings() {
+        let readme = include_str!("../../README.md");
+        let sample = readme.split("```text\n").nth(1).and_then(|rest| rest.split("\n```").next()).expect("a sample");
+        let stored = StoredRun { case: case_file(), history: history() };
+        let report = report("retries", 1, &["ledger.once"]);
+        let told = tell(&report, Some(&stored), "reference");
+        let story = story(&report, &told.stories[0], Palette::Plain);
+        let today = format!("{}\n\n{story}", case_line(&report, Palette::Plain));
+        assert_eq!(shapes(sample), shapes(&today));
+        let again =
+            |text: &str| text.contains("--case ") && text.contains(" --env REFERENCE_DEFECTS=check-then-insert");
+        assert!(again(sample) && again(&today), "{sample}");
+    }
 
     #[test]
     fn the_ending_has_stories_table_and_totals() {

@@ -138,6 +138,7 @@ fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
     let requirements =
         stage.suite.requirements.iter().filter(|it| case.requirements.contains(&it.id)).cloned().collect();
     let expected = stage.target.expected.iter().filter(|it| case.requirements.contains(&it.requirement));
+    let lacks = stage.target.lacks.iter().filter(|it| case.requirements.contains(&it.requirement));
     Ok(CaseFile {
         fireassay_case: CASE_FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -151,6 +152,7 @@ fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
         seed: planned.seed,
         requirements,
         expected: expected.map(|it| (it.requirement.clone(), it.reason.clone())).collect(),
+        lacks: lacks.map(|it| (it.requirement.clone(), it.reason.clone())).collect(),
         script,
         plan,
     })

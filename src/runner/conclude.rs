@@ -49,13 +49,16 @@ fn weigh(case: &CaseFile, findings: Vec<Finding>) -> Vec<Judged> {
         .iter()
         .zip(findings)
         .map(|(requirement, finding)| {
+            if let Some((_, lack)) = case.lacks.iter().find(|(id, _)| *id == requirement.id) {
+                return Judged::lacking(requirement, lack);
+            }
             let declared = case.expected.iter().find(|(id, _)| *id == requirement.id);
             let expected = declared.map(|(_, reason)| reason.clone());
             let verdict = match finding.verdict() {
                 Verdict::Violation if expected.is_some() => Verdict::Expected,
                 other => other,
             };
-            Judged { requirement: requirement.clone(), finding, verdict, expected }
+            Judged { requirement: requirement.clone(), finding, verdict, expected, lacks: None }
         })
         .collect()
 }
@@ -247,6 +250,16 @@ mod tests {
     fn a_run_that_was_cut_off_is_no_pass() {
         let cut = without(history(), |event| matches!(event.what, What::End { .. }));
         assert_eq!(conclude(&says(false), &case_file(), &cut).verdict, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn what_the_target_lacks_is_not_judged() {
+        let mut case = case_file();
+        case.lacks.push(("ledger.once".into(), "it has no keys".into()));
+        let conclusion = conclude(&says(true), &case, &history());
+        assert_eq!((conclusion.verdict, conclusion.findings[0].verdict), (Verdict::Pass, Verdict::NotApplicable));
+        case.lacks.push(("ledger.acked".into(), "it acknowledges nothing".into()));
+        assert_eq!(conclude(&says(true), &case, &history()).verdict, Verdict::NotApplicable);
     }
 
     #[test]

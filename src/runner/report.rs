@@ -9,7 +9,8 @@ use crate::fault::Plan;
 use crate::history::StepId;
 use crate::judgement::{Finding, Verdict};
 use crate::profile::Script;
-use crate::suite::{Level, Requirement, Tier};
+use crate::suite::{Level, Requirement, Suite, Tier};
+use crate::target::Target;
 
 /// Version of `case.json` and `result.json`.
 pub const CASE_FORMAT: u32 = 1;
@@ -41,6 +42,9 @@ pub struct CaseFile {
     pub requirements: Vec<Requirement>,
     /// The target's declared failures among them: requirement and reason.
     pub expected: Vec<(String, String)>,
+    /// Those among them that the target declares not to apply to it: requirement and what it lacks.
+    #[serde(default)]
+    pub lacks: Vec<(String, String)>,
     /// What the callers do.
     pub script: Script,
     /// What goes wrong.
@@ -116,6 +120,18 @@ impl CaseReport {
             took: Duration::ZERO,
         }
     }
+
+    /// The report of a case of which nothing applies to the target, so that it is not worth a run; `None` when
+    /// something does.
+    #[must_use]
+    pub fn not_applicable(planned: &super::Planned, suite: &Suite, target: &Target) -> Option<Self> {
+        let required = suite.requirements.iter().filter(|it| planned.case.requirements.contains(&it.id));
+        let judged = |it: &Requirement| Some(Judged::lacking(it, &target.lack(&it.id)?.reason));
+        let findings = required.map(judged).collect::<Option<Vec<_>>>()?;
+        let (profile, target) = (suite.profile.clone(), target.name.clone());
+        let report = Self::not_run(planned, "");
+        Some(Self { profile, target, verdict: Verdict::NotApplicable, findings, error: None, ..report })
+    }
 }
 
 /// A finding and what it counts for.
@@ -129,9 +145,25 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Why a violation was expected, where it was.
     pub expected: Option<String>,
+    /// What the target lacks for it, where the requirement does not apply.
+    #[serde(default)]
+    pub lacks: Option<String>,
 }
 
 impl Judged {
+    /// A requirement that does not apply, because the target lacks this.
+    #[must_use]
+    pub fn lacking(requirement: &Requirement, lack: &str) -> Self {
+        let finding = Finding {
+            requirement: requirement.id.clone(),
+            anomalies: Vec::new(),
+            anomalies_total: 0,
+            evidence: Vec::new(),
+        };
+        let (requirement, lacks) = (requirement.clone(), Some(lack.to_owned()));
+        Self { requirement, finding, verdict: Verdict::NotApplicable, expected: None, lacks }
+    }
+
     /// Whether the requirement is a must.
     #[must_use]
     pub fn is_must(&self) -> bool {

@@ -122,9 +122,11 @@ impl Session {
             _shared = self.alone.read().await;
         }
         sink.progress(Progress::Started { run, case: planned.case.id.clone(), seed: planned.seed, total });
-        let report = match self.stack.lost().await {
-            Some(server) => self.refuse(planned, server),
-            None => self.run_in_sandbox(planned, run, sink).await,
+        let not_applicable = CaseReport::not_applicable(planned, &self.suite, &self.target);
+        let report = match (not_applicable, self.stack.lost().await) {
+            (Some(report), _) => report,
+            (None, Some(server)) => self.refuse(planned, server),
+            (None, None) => self.run_in_sandbox(planned, run, sink).await,
         };
         sink.progress(Progress::Finished { run, report: Box::new(report.clone()) });
         report

@@ -30,6 +30,8 @@ pub struct Target {
     pub topics: Vec<Topic>,
     /// Known failures.
     pub expected: Vec<Expected>,
+    /// Requirements on something that it does not have.
+    pub lacks: Vec<Lack>,
     /// By profile: how it spells the operations.
     pub(super) mappings: BTreeMap<&'static str, Mapping>,
     /// By profile: its event topic; empty when it publishes none.
@@ -108,6 +110,15 @@ pub struct Expected {
     pub issue: Option<String>,
 }
 
+/// A requirement on something that the target does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// The requirement.
+    pub requirement: String,
+    /// What it lacks.
+    pub reason: String,
+}
+
 /// A manifest that cannot be used. The message names file, line and column, and says how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -143,6 +154,12 @@ impl Target {
     #[must_use]
     pub fn role(&self, name: &str) -> Option<&Role> {
         self.roles.iter().find(|role| role.name == name)
+    }
+
+    /// What it lacks for this requirement; `None` when the requirement applies.
+    #[must_use]
+    pub fn lack(&self, requirement: &str) -> Option<&Lack> {
+        self.lacks.iter().find(|lack| lack.requirement == requirement)
     }
 
     /// Where its events are for this profile; `None` when the manifest has no `[events]`.

@@ -22,5 +22,5 @@ mod tests;
 
 pub use driver::{Driver, DriverError};
 pub use events::{EventError, EventMapping, EventReader};
-pub use manifest::{Command, Expected, ManifestError, Ready, Role, Target, Topic};
+pub use manifest::{Command, Expected, Lack, ManifestError, Ready, Role, Target, Topic};
 pub use render::{Rendered, Variables};

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use super::ManifestError;
 use super::events::EventMapping;
-use super::manifest::{Command, Expected, Ready, Role, Target, Topic};
+use super::manifest::{Command, Expected, Lack, Ready, Role, Target, Topic};
 use super::mapping::{self, Mapping};
 use super::table::{Item, Result, Table};
 use crate::profile::Profile;
@@ -33,7 +33,7 @@ pub(super) fn target(path: &str, text: &str, directory: PathBuf, profiles: &[&'s
         .map_err(|error| ManifestError(source.point(error.span().unwrap_or(0..0), error.message().trim_end(), None)))?;
     let root = Table::root(source, &document);
     let all: Vec<_> = profiles.iter().map(|profile| profile.name()).collect();
-    let mut keys = vec!["name", "profiles", "build", "setup", "role", "front", "kafka", "events", "expected"];
+    let mut keys = vec!["name", "profiles", "build", "setup", "role", "front", "kafka", "events", "expected", "lacks"];
     keys.extend(&all);
     root.only(&keys)?;
 
@@ -57,7 +57,8 @@ pub(super) fn target(path: &str, text: &str, directory: PathBuf, profiles: &[&'s
         setup: root.get("setup").map(|item| setup(&item.table()?)).transpose()?,
         front: front(&root, &roles)?,
         events: events(&root, &spoken, &topics)?,
-        expected: expected(&root, &spoken)?,
+        expected: declared(&root, "expected", &["requirement", "reason", "issue"], &spoken)?,
+        lacks: lacks(&root, &spoken)?,
         roles,
         topics,
         mappings,
@@ -273,12 +274,18 @@ fn events(
     Ok(events)
 }
 
-fn expected(root: &Table<'_>, spoken: &[&'static dyn Profile]) -> Result<Vec<Expected>> {
-    let Some(item) = root.get("expected") else { return Ok(Vec::new()) };
+fn lacks(root: &Table<'_>, spoken: &[&'static dyn Profile]) -> Result<Vec<Lack>> {
+    let declared = declared(root, "lacks", &["requirement", "reason"], spoken)?;
+    Ok(declared.into_iter().map(|Expected { requirement, reason, .. }| Lack { requirement, reason }).collect())
+}
+
+/// A list of tables that each say something of one requirement, with the reason.
+fn declared(root: &Table<'_>, key: &str, keys: &[&str], spoken: &[&'static dyn Profile]) -> Result<Vec<Expected>> {
+    let Some(item) = root.get(key) else { return Ok(Vec::new()) };
     let mut expected: Vec<Expected> = Vec::new();
     for item in item.list()? {
         let table = item.table()?;
-        table.only(&["requirement", "reason", "issue"])?;
+        table.only(keys)?;
         let requirement = table.require("requirement", "name the requirement, as in `ledger.once`")?;
         let id = requirement.string()?;
         let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '-');
@@ -293,7 +300,7 @@ fn expected(root: &Table<'_>, spoken: &[&'static dyn Profile]) -> Result<Vec<Exp
         if expected.iter().any(|other| other.requirement == id) {
             return Err(requirement.wrong(&format!("`{id}` is declared twice"), None));
         }
-        let reason = table.require("reason", "say why the failure is expected")?;
+        let reason = table.require("reason", "say why, for whoever reads the report")?;
         if reason.string()?.trim().is_empty() {
             return Err(reason.wrong("the reason is empty", None));
         }

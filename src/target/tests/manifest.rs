@@ -96,6 +96,14 @@ fn a_manifest_is_read_whole() {
 }
 
 #[test]
+fn what_it_lacks_is_told_by_requirement() {
+    let target =
+        target(&manifest("[[lacks]]\nrequirement = \"ledger.reverse-once\"\nreason = \"no reversals\"")).unwrap();
+    assert_eq!(target.lack("ledger.reverse-once").map(|lack| lack.reason.as_str()), Some("no reversals"));
+    assert_eq!(target.lack("ledger.once"), None);
+}
+
+#[test]
 fn the_example_of_the_documentation_is_a_manifest() {
     let page = include_str!("../../../docs/target-manifest.md");
     let example = page.split("```").find_map(|block| block.strip_prefix("toml\n")).expect("the page has an example");
@@ -546,6 +554,6 @@ fn expected_failures() {
           |
         7 | [[expected]]
           | ^^^^^^^^^^^^
-          = say why the failure is expected"#]],
+          = say why, for whoever reads the report"#]],
     );
 }
