@@ -94,7 +94,7 @@ fn a_stack_serves_and_is_gone_when_dropped() {
         let stack = Stack::start(&StackConfig::from_env().unwrap(), &progress).await.unwrap();
         let mut said = said.into_inner().unwrap();
         said.sort();
-        assert_eq!(said, ["kafka ready", "postgres ready", "redis ready"]);
+        assert_eq!(said, ["kafka is ready", "postgres is ready", "redis is ready"]);
 
         connect(&stack, "postgres").await.execute("SELECT 1").await.unwrap();
         assert_eq!(redis(&stack, 0, &["PING"]).await.as_deref(), Some("PONG"));

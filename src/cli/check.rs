@@ -71,7 +71,7 @@ fn judge(args: &Args, stored: &StoredRun) -> Result<CaseReport, Failure> {
     let error = match history.end() {
         Some(End::Failed(why)) => Some(why.clone()),
         None => Some("the history was cut off: the harness ended before the run did".to_owned()),
-        Some(End::Completed | End::Interrupted) => None,
+        Some(End::Completed | End::Interrupted | End::Stuck(_)) => None,
     };
     Ok(CaseReport {
         fireassay_result: CASE_FORMAT,
@@ -85,6 +85,7 @@ fn judge(args: &Args, stored: &StoredRun) -> Result<CaseReport, Failure> {
         faults: conclusion.faults,
         figures: conclusion.figures,
         error,
+        stuck: conclusion.stuck,
         notes: conclusion.notes,
         interrupted: history.end() == Some(&End::Interrupted),
         directory: args.run.clone(),

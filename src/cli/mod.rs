@@ -79,7 +79,7 @@ pub fn main() -> ExitCode {
     match dispatch(&cli) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            output::note(&format!("error: {failure}\n next: {}", failure.next));
+            output::failure(&failure);
             ExitCode::from(failure.code)
         }
     }

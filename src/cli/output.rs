@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use super::failure::Failure;
 use crate::report::style::Palette;
+use crate::report::text::lines;
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -48,6 +49,13 @@ pub(super) fn answer(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes what is wrong and what to do next. It may quote a manifest or the output of a program, line by line.
+pub(super) fn failure(failure: &Failure) {
+    /// Longer than any line of ours.
+    const LINE_CHARS_MAX: usize = 2_000;
+    note(&format!("error: {}\n next: {}", lines(&failure.what, LINE_CHARS_MAX).join("\n"), failure.next));
 }
 
 /// Writes a line beside the answer. There is nobody left to tell when this fails.

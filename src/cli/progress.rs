@@ -32,7 +32,7 @@ struct Lines {
 impl Sink for Lines {
     fn progress(&self, progress: Progress) {
         match progress {
-            Progress::Preparing(what) => output::note(&self.palette.paint(Tone::Faint, &preparing(&what))),
+            Progress::Preparing(what) => output::note(&self.palette.paint(Tone::Faint, &piece(&what))),
             Progress::StackReady { took } => output::note(&self.palette.paint(Tone::Faint, &stack_ready(took))),
             Progress::Started { .. } | Progress::Stepped { .. } => {}
             Progress::Finished { report, .. } => output::note(&case_line(&report, self.palette)),
@@ -79,7 +79,7 @@ impl Sink for Bars {
         let mut open = self.open();
         match progress {
             Progress::Preparing(what) => {
-                open.stack.get_or_insert_with(|| self.spinner()).set_message(preparing(&what));
+                open.stack.get_or_insert_with(|| self.spinner()).set_message(piece(&what));
             }
             Progress::StackReady { took } => {
                 if let Some(bar) = open.stack.take() {
@@ -105,10 +105,6 @@ impl Sink for Bars {
             }
         }
     }
-}
-
-fn preparing(what: &str) -> String {
-    format!("preparing {}", piece(what))
 }
 
 fn stack_ready(took: Duration) -> String {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::Failure;
-use super::output::{Colour, answer, note};
+use super::output::{Colour, answer, failure as failure_note, note};
 use super::select::{Selection, TierChoice, default_jobs, plan, read_variable, select};
 use super::{exit, interrupt, locate, progress};
 use crate::report::style::{Palette, Tone};
@@ -123,7 +123,7 @@ fn publish(args: &Args, suite: &Suite, report: &RunReport, palette: Palette) -> 
     match unwritten.into_iter().reduce(|first, _| first) {
         Some(failure) if code != exit::VIOLATION => Err(failure),
         Some(failure) => {
-            note(&format!("error: {failure}\n next: {}", failure.next));
+            failure_note(&failure);
             Ok(code)
         }
         None => Ok(code),

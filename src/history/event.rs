@@ -72,6 +72,13 @@ pub enum What {
     },
     /// A record consumed from the target's event topic, by the harness's own consumer.
     Record(Record),
+    /// Everything that was in the event topic at this moment has been recorded.
+    EventsRead,
+    /// The deadline for settling has passed, and the target still owed something.
+    Unsettled {
+        /// What, for people.
+        owed: String,
+    },
     /// Something a reader of the history should know: a stream that could not be read, a limit that was reached.
     Note {
         /// One sentence.
@@ -225,6 +232,8 @@ pub enum End {
     Completed,
     /// Somebody asked the harness to stop.
     Interrupted,
-    /// The environment failed; the text says how.
+    /// The environment failed, or the target did not start; the text says how.
     Failed(String),
+    /// The target started but did not get as far as the load; the text says how.
+    Stuck(String),
 }

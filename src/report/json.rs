@@ -1,9 +1,12 @@
 //! The report for machines. Versioned: fields are added under the same version, and none changes its meaning.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::Told;
 use super::summary::Standing;
+use super::text::is_hidden;
 use crate::runner::{CaseReport, RunReport};
 
 /// Version of the JSON report.
@@ -61,7 +64,24 @@ pub fn document(run: &RunReport, told: &[Told], exit_code: u8) -> Result<String,
         took_seconds: run.took.as_secs_f64(),
         runs: runs.collect(),
     };
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    serde_json::to_string_pretty(&document).map(|text| visible(&text) + "\n")
+}
+
+/// The same document with every character escaped that could steer the terminal it is printed on.
+/// Outside of its strings JSON has no such characters but line breaks.
+fn visible(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -69,6 +89,14 @@ mod tests {
     use super::*;
     use crate::report::samples::report;
     use crate::report::tell;
+
+    #[test]
+    fn hidden_characters_are_escaped_and_read_back() {
+        let nasty = "a\u{9b}b\u{202e}c\u{e0001}d\u{7f}";
+        let json = visible(&serde_json::to_string(nasty).expect("JSON"));
+        assert_eq!(json, r#""a\u009bb\u202ec\udb40\udc01d\u007f""#);
+        assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), nasty);
+    }
 
     #[test]
     fn a_document_says_its_version_and_holds_the_whole_result() {

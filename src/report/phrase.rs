@@ -28,7 +28,8 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         Outcome::Refused { status: Some(status), why, reply } => {
             words(&[status.to_string(), "refused:".into(), piece(why)], &without(reply, "error"))
         }
-        Outcome::Refused { status: None, why, .. } => format!("not sent: {}", piece(why)),
+        // Our own word, which says that it was not sent.
+        Outcome::Refused { status: None, why, .. } => piece(why),
         Outcome::Unknown(doubt) => self::doubt(doubt),
     }
 }

@@ -72,6 +72,7 @@ pub(crate) fn report(case: &str, seed: u64, violated: &[&str]) -> CaseReport {
         faults: vec![bit],
         figures: Figures { intents: 2, attempts: 3, ok: 2, unknown: 1, ..Figures::default() },
         error: None,
+        stuck: None,
         notes: Vec::new(),
         interrupted: false,
         directory: PathBuf::from("target/fireassay/runs/retries-7"),

@@ -54,11 +54,19 @@ impl fmt::Display for Standing {
     }
 }
 
-/// Why a run is not a plain pass, one line each; nothing for a pass.
+/// The longest line of a reason, in characters.
+const REASON_CHARS_MAX: usize = 600;
+
+/// The most lines that the output of a failed process takes.
+const OUTPUT_LINES_MAX: usize = 24;
+
+/// Why a run is not a plain pass, one line each, with lines of output indented; nothing for a pass.
 #[must_use]
 pub fn reasons(report: &CaseReport) -> Vec<String> {
+    let is_whole = report.error.is_none() && report.stuck.is_none() && !report.interrupted;
     let mut reasons = Vec::new();
-    reasons.extend(report.error.as_deref().map(|error| super::text::clean(error, 600)));
+    let what_failed = report.error.iter().chain(&report.stuck);
+    reasons.extend(what_failed.flat_map(|why| indented(why)));
     if report.interrupted {
         reasons.push("interrupted before its end".into());
     }
@@ -73,7 +81,7 @@ pub fn reasons(report: &CaseReport) -> Vec<String> {
                     judged.expected.as_deref().map_or_else(String::new, |why| format!(" (known: {})", piece(why)));
                 reasons.push(format!("{id}: {found}{known}"));
             }
-            Verdict::Inconclusive if report.error.is_none() && !report.interrupted => {
+            Verdict::Inconclusive if is_whole => {
                 let short = judged.finding.evidence.iter().filter(|evidence| !evidence.is_enough());
                 let short: Vec<_> = short
                     .map(|lack| format!("{} {} of at least {}", lack.seen, piece(&lack.what), lack.least))
@@ -89,14 +97,20 @@ pub fn reasons(report: &CaseReport) -> Vec<String> {
         }
     }
     let unbitten = report.faults.iter().filter(|fault| fault.bit.is_none());
-    if report.error.is_none() && !report.interrupted && report.verdict >= Verdict::Inconclusive {
+    if is_whole && report.verdict >= Verdict::Inconclusive {
         reasons.extend(unbitten.map(|fault| {
             let why = fault.missed.as_deref().unwrap_or("no sign that it made a difference");
             format!("`{}` did not bite: {}", piece(&fault.fault), piece(why))
         }));
-        reasons.extend(report.notes.iter().map(|note| super::text::clean(note, 600)));
+        reasons.extend(report.notes.iter().flat_map(|note| indented(&format!("note: {note}"))));
     }
     reasons
+}
+
+/// Each line made safe, those after the first a step to the right.
+fn indented(text: &str) -> impl Iterator<Item = String> + use<> {
+    let lines = super::text::lines(text, REASON_CHARS_MAX).into_iter().take(OUTPUT_LINES_MAX);
+    lines.enumerate().map(|(number, line)| if number == 0 { line } else { format!("  {line}") })
 }
 
 /// How many runs stand how; only those that occur, the worst last.
@@ -191,6 +205,13 @@ mod tests {
                 "`kill api-2` did not bite: api-2 was idle"
             ]
         );
+    }
+
+    #[test]
+    fn the_output_in_an_error_is_shown_as_lines_that_cannot_steer_a_terminal() {
+        let mut report = report("retries", 1, &[]);
+        report.error = Some("api-1 ended; its last lines:\none\n\u{1b}[2Jtwo".into());
+        assert_eq!(reasons(&report), ["api-1 ended; its last lines:", "  one", "  \\u{1b}[2Jtwo"]);
     }
 
     #[test]

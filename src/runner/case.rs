@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::conclude::conclude;
-use super::load::Callers;
+use super::load::{Callers, Ended};
 use super::nemesis::Nemesis;
 use super::readings::Readings;
 use super::session::run_folder;
@@ -31,6 +31,9 @@ const LOAD_DEADLINE: Duration = Duration::from_secs(120);
 /// How long the last readings may take.
 const AUDIT_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long a run that is to be cut short may take to end its steps in order.
+const CANCEL_GRACE: Duration = Duration::from_secs(2);
+
 /// How often the history is written to disk and the instances are looked at.
 const UPKEEP_PAUSE: Duration = Duration::from_millis(50);
 
@@ -51,7 +54,7 @@ pub(super) struct Stage<'a> {
 }
 
 /// Shows a step to people.
-type Shown<'a> = &'a (dyn Fn(Step) + Send + Sync);
+pub(super) type Shown<'a> = &'a (dyn Fn(Step) + Send + Sync);
 
 /// Runs a case. Never fails: what goes wrong is in the report.
 pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -> CaseReport {
@@ -80,10 +83,13 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
     let why = match &conducted {
         _ if interrupted => End::Interrupted,
         Ok(()) => End::Completed,
-        Err(why) => End::Failed(why.clone()),
+        Err(why) => why.clone(),
+    };
+    let mut error = match &why {
+        End::Failed(why) => Some(why.clone()),
+        End::Completed | End::Interrupted | End::Stuck(_) => None,
     };
     run.recorder.record(What::End { why });
-    let mut error = conducted.err().filter(|_| !interrupted);
     if let Err(failure) = run.recorder.flush() {
         error.get_or_insert(failure.to_string());
     }
@@ -103,6 +109,7 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
         faults: conclusion.faults,
         figures: Figures { reset, start, load, settle, ..conclusion.figures },
         error,
+        stuck: conclusion.stuck,
         notes: conclusion.notes,
         interrupted,
         directory: folder,
@@ -187,6 +194,7 @@ fn unrun(stage: &Stage<'_>, planned: &Planned, started_unix: u64, why: String) -
         faults: Vec::new(),
         figures: Figures::default(),
         error: Some(why),
+        stuck: None,
         notes: Vec::new(),
         interrupted: false,
         directory: stage.runs_dir.to_owned(),
@@ -219,10 +227,10 @@ struct Run<'a> {
     shown: Shown<'a>,
 }
 
-impl Run<'_> {
-    /// Sandbox up, all phases, sandbox down. An error says how the environment or the target's start failed.
-    async fn conduct(&mut self) -> Result<(), String> {
-        let template = self.stage.template.clone()?;
+impl<'a> Run<'a> {
+    /// Sandbox up, all phases, sandbox down. An error says what kept the run from its end.
+    async fn conduct(&mut self) -> Result<(), End> {
+        let template = self.stage.template.clone().map_err(failed)?;
         (self.shown)(Step::Reset);
         let clock = StdInstant::now();
         let blueprint = Blueprint {
@@ -235,23 +243,29 @@ impl Run<'_> {
             seed: self.planned.seed,
         };
         let sandbox = Sandbox::make(self.stage.stack, blueprint, &self.recorder).await;
-        let sandbox = Arc::new(sandbox.map_err(|error| error.to_string())?);
+        let sandbox = Arc::new(sandbox.map_err(failed)?);
         self.figures.reset = clock.elapsed();
         let recorder = Arc::clone(&self.recorder);
+        let cancel = self.stage.cancel;
+        let overdue = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(CANCEL_GRACE).await;
+        };
         let phases = tokio::select! {
             done = self.phases(&sandbox) => done,
-            failure = upkeep(&recorder, &sandbox) => Err(failure),
+            failure = upkeep(&recorder, &sandbox) => Err(End::Failed(failure)),
+            () = overdue => Ok(()),
         };
-        let down = sandbox.take_down().await.map_err(|error| error.to_string());
+        let down = sandbox.take_down().await.map_err(failed);
         phases.and(down)
     }
 
-    async fn phases(&mut self, sandbox: &Arc<Sandbox>) -> Result<(), String> {
+    async fn phases(&mut self, sandbox: &Arc<Sandbox>) -> Result<(), End> {
         let stage = self.stage;
         (self.shown)(Step::Starting);
         let clock = StdInstant::now();
         tokio::select! {
-            started = sandbox.start() => started.map_err(|error| error.to_string())?,
+            started = sandbox.start() => started.map_err(failed)?,
             () = stage.cancel.cancelled() => return Ok(()),
         }
         self.figures.start = clock.elapsed();
@@ -261,18 +275,9 @@ impl Run<'_> {
             sandbox.front_addresses(&stage.target.front),
             &sandbox.database_url(),
         )
-        .map_err(|error| error.to_string())?;
-        let mapping = stage.target.events(stage.profile.name()).ok_or_else(|| {
-            format!(
-                "the target `{}` has no [events] in its target.toml, so that its events cannot be read",
-                stage.target.name
-            )
-        })?;
-        let brokers = sandbox.stack().kafka().address().to_string();
-        let recorder = Arc::clone(&self.recorder);
-        let events = EventReader::start(&brokers, sandbox.prefix(), mapping, recorder)
-            .await
-            .map_err(|error| error.to_string())?;
+        .map_err(failed)?;
+        let events = self.read_events(sandbox).await?;
+        let events = events.as_ref();
         let callers = Arc::new(Callers::new(
             Arc::clone(&self.script),
             driver,
@@ -283,19 +288,28 @@ impl Run<'_> {
         let readings = Readings::new(Arc::clone(&self.recorder), stage.profile.readings());
 
         self.enter(Phase::Setup, Step::Setup);
-        callers.set_up(Instant::now() + SETUP_DEADLINE).await?;
+        callers.set_up(Instant::now() + SETUP_DEADLINE).await.map_err(End::Stuck)?;
         if stage.cancel.is_cancelled() {
             return Ok(());
         }
-        let nemesis = self.load(sandbox, &callers, &readings).await?;
+        let nemesis = self.load(sandbox, &callers, &readings).await.map_err(failed)?;
+        let ended = |name: &InstanceName| sandbox.instance(name).is_none_or(Instance::has_ended);
         if !stage.cancel.is_cancelled() {
-            self.settle(&callers, &readings, &events).await;
+            self.settle(&callers, &readings, events, &ended).await;
         }
         if !stage.cancel.is_cancelled() {
-            self.audit(&callers, &readings, &events).await;
+            self.audit(&callers, &readings, events, &ended).await;
         }
         nemesis.conclude();
-        events.stop().await.map_err(|error| error.to_string())
+        Ok(())
+    }
+
+    /// Starts to record events; `None` for a target that declares none, whose events then are not judged.
+    async fn read_events(&self, sandbox: &Sandbox) -> Result<Option<EventReader>, End> {
+        let Some(mapping) = self.stage.target.events(self.stage.profile.name()) else { return Ok(None) };
+        let brokers = sandbox.stack().kafka().address().to_string();
+        let recorder = Arc::clone(&self.recorder);
+        EventReader::start(&brokers, sandbox.prefix(), mapping, recorder).await.map(Some).map_err(failed)
     }
 
     async fn load(
@@ -303,13 +317,14 @@ impl Run<'_> {
         sandbox: &Arc<Sandbox>,
         callers: &Arc<Callers>,
         readings: &Readings,
-    ) -> Result<Nemesis, String> {
+    ) -> Result<Nemesis<'a>, String> {
         let of = self.script.clients.iter().map(|steps| steps.len() as u64).sum();
         self.enter(Phase::Load, Step::Load { sent: 0, of });
         let clock = StdInstant::now();
         let load_ended = CancellationToken::new();
         let recorder = Arc::clone(&self.recorder);
-        let nemesis = Nemesis::new(Arc::clone(sandbox), recorder, self.plan, callers.sent(), load_ended.clone());
+        let nemesis =
+            Nemesis::new(Arc::clone(sandbox), recorder, self.plan, callers.sent(), load_ended.clone(), self.shown);
         let load = async {
             nemesis.armed().await;
             let through = callers.load(Instant::now() + LOAD_DEADLINE).await;
@@ -332,7 +347,7 @@ impl Run<'_> {
         nemesis.failure().map_or(Ok(nemesis), Err)
     }
 
-    async fn settle(&mut self, callers: &Callers, readings: &Readings, events: &EventReader) {
+    async fn settle(&mut self, callers: &Callers, readings: &Readings, events: Option<&EventReader>, ended: Ended<'_>) {
         self.enter(Phase::Settle, Step::Settling(String::new()));
         let clock = StdInstant::now();
         let settling = Settling {
@@ -341,6 +356,7 @@ impl Run<'_> {
             readings,
             events,
             recorder: &self.recorder,
+            ended,
             cancel: self.stage.cancel,
         };
         let shown = self.shown;
@@ -349,16 +365,19 @@ impl Run<'_> {
         self.figures.settle = clock.elapsed();
     }
 
-    async fn audit(&mut self, callers: &Callers, readings: &Readings, events: &EventReader) {
+    async fn audit(&mut self, callers: &Callers, readings: &Readings, events: Option<&EventReader>, ended: Ended<'_>) {
         self.enter(Phase::Audit, Step::Audit);
         let deadline = Instant::now() + AUDIT_DEADLINE;
-        callers.audit(deadline).await;
+        callers.audit(deadline, ended).await;
         if let Err(why) = readings.take(callers.driver()).await {
             self.recorder.record(What::Note { text: format!("the last reading failed: {why}") });
         }
-        if let Err(why) = events.caught_up(deadline.saturating_duration_since(Instant::now())).await {
-            self.recorder.record(What::Note { text: why.to_string() });
-        }
+        let Some(events) = events else { return };
+        let read = events.caught_up(deadline.saturating_duration_since(Instant::now())).await;
+        self.recorder.record(match read {
+            Ok(()) => What::EventsRead,
+            Err(why) => What::Note { text: why.to_string() },
+        });
     }
 
     /// Repeats the readings during the load. What fails is the faults' doing; the first failure is noted.
@@ -389,11 +408,21 @@ impl Run<'_> {
     }
 }
 
-/// Keeps the history on disk up to date and notices instances that end by themselves. Returns when the history cannot be kept.
+/// An end for which the target cannot be judged.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+fn failed(error: impl ToString) -> End {
+    End::Failed(error.to_string())
+}
+
+/// Keeps the history on disk up to date and notices what ends by itself. Returns when the run cannot go on: its history
+/// cannot be kept, or a server of the stack is gone without a fault having done it.
 async fn upkeep(recorder: &Arc<Recorder>, sandbox: &Sandbox) -> String {
     loop {
         tokio::time::sleep(UPKEEP_PAUSE).await;
         sandbox.instances().for_each(Instance::notice_exit);
+        if let Some(lost) = sandbox.stack().lost_by_itself() {
+            return lost;
+        }
         let recorder = Arc::clone(recorder);
         match tokio::task::spawn_blocking(move || recorder.flush()).await {
             Ok(Ok(())) => {}

@@ -1,14 +1,11 @@
 //! From a history to what it comes to. The runner and `fireassay check` both end here, so that they cannot disagree.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use super::{CaseFile, FaultReport, Figures, Judged};
-use crate::history::{End, FaultChange, History, IntentId, Outcome, StepId, What};
+use super::{CaseFile, FaultReport, Figures, Judged, NOTES_MAX};
+use crate::history::{End, FaultChange, History, IntentId, Outcome, ProcessChange, StepId, What};
 use crate::judgement::{Finding, Verdict};
 use crate::profile::{JudgedCase, Profile};
-
-/// The most notes that a conclusion repeats.
-const NOTES_MAX: usize = 10;
 
 /// What a history comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +18,9 @@ pub struct Conclusion {
     pub faults: Vec<FaultReport>,
     /// The counts; the times are left at zero.
     pub figures: Figures,
-    /// What the harness noted on the way; a few at most.
+    /// What kept the target from being given any load.
+    pub stuck: Option<String>,
+    /// What else a reader should know, the earliest first.
     pub notes: Vec<String>,
 }
 
@@ -32,16 +31,16 @@ pub fn conclude(profile: &dyn Profile, case: &CaseFile, history: &History) -> Co
     let judged = JudgedCase { requirements: &requirements, script: &case.script, plan: &case.plan };
     let findings = weigh(case, profile.judge(history, &judged));
     let faults = faults(case, history);
-    let verdict = verdict(&findings, &faults, history.end());
-    Conclusion { verdict, findings, faults, figures: figures(history), notes: notes(history) }
-}
-
-fn notes(history: &History) -> Vec<String> {
-    let notes = history.events.iter().filter_map(|event| match &event.what {
-        What::Note { text } => Some(text.clone()),
+    let shortfalls = shortfalls(history);
+    let whole = history.end() == Some(&End::Completed)
+        && faults.iter().all(|fault| fault.bit.is_some())
+        && shortfalls.is_empty();
+    let verdict = verdict(&findings, whole);
+    let stuck = match history.end() {
+        Some(End::Stuck(why)) => Some(why.clone()),
         _ => None,
-    });
-    notes.take(NOTES_MAX).collect()
+    };
+    Conclusion { verdict, findings, faults, figures: figures(history), stuck, notes: notes(shortfalls, history) }
 }
 
 /// What each finding counts for, after the target's declared failures.
@@ -88,11 +87,39 @@ fn faults(case: &CaseFile, history: &History) -> Vec<FaultReport> {
     reports
 }
 
-/// A violation stands whatever else happened; a pass needs a run that ended in order with every fault having bitten.
-fn verdict(findings: &[Judged], faults: &[FaultReport], end: Option<&End>) -> Verdict {
+/// A violation stands whatever else happened. A pass needs a run that ended in order, in which every fault bit, nothing
+/// ended that nobody ended, and nothing was owed at the end: whatever the case asks of its requirements.
+fn verdict(findings: &[Judged], whole: bool) -> Verdict {
     let worst = findings.iter().map(|judged| judged.verdict).max().unwrap_or(Verdict::Inconclusive);
-    let whole = end == Some(&End::Completed) && faults.iter().all(|fault| fault.bit.is_some());
     if whole { worst } else { worst.max(Verdict::Inconclusive) }
+}
+
+/// What no requirement of the case may ask for, and yet no healthy target does.
+fn shortfalls(history: &History) -> Vec<String> {
+    let mut gone = BTreeMap::new();
+    let mut owed = None;
+    for event in &history.events {
+        match &event.what {
+            What::Process { name, change: ProcessChange::Exited { status, expected: false } } => {
+                gone.insert(name, status);
+            }
+            What::Process { name, change: ProcessChange::Ready } => {
+                gone.remove(name);
+            }
+            What::Unsettled { owed: what } => owed = Some(format!("at the deadline for settling, still owed: {what}")),
+            _ => {}
+        }
+    }
+    let gone = gone.into_iter().map(|(name, status)| format!("{name} ended by itself and did not come back: {status}"));
+    gone.chain(owed).collect()
+}
+
+fn notes(shortfalls: Vec<String>, history: &History) -> Vec<String> {
+    let notes = history.events.iter().filter_map(|event| match &event.what {
+        What::Note { text } => Some(text.clone()),
+        _ => None,
+    });
+    shortfalls.into_iter().chain(notes).take(NOTES_MAX).collect()
 }
 
 fn figures(history: &History) -> Figures {
@@ -178,6 +205,42 @@ mod tests {
         assert_eq!(conclusion.verdict, Verdict::Inconclusive);
         assert_eq!(conclusion.faults[0].missed.as_deref(), Some("no sign that it made a difference"));
         assert_eq!(conclude(&says(true), &case_file(), &toothless).verdict, Verdict::Violation);
+    }
+
+    #[test]
+    fn an_instance_that_ended_by_itself_is_no_pass() {
+        let change = |change| What::Process { name: "api-1".into(), change };
+        let exited = change(ProcessChange::Exited { status: "signal: 11".into(), expected: false });
+        let at = history().events[0].at;
+        let mut crashed = history();
+        crashed.events.insert(1, Event { at, what: exited });
+        let conclusion = conclude(&says(false), &case_file(), &crashed);
+        assert_eq!(conclusion.verdict, Verdict::Inconclusive);
+        assert_eq!(conclusion.notes, ["api-1 ended by itself and did not come back: signal: 11"]);
+        crashed.events.insert(2, Event { at, what: change(ProcessChange::Ready) });
+        assert_eq!(conclude(&says(false), &case_file(), &crashed).verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn a_target_that_still_owes_something_is_no_pass() {
+        let mut late = history();
+        let at = late.events[0].at;
+        late.events.insert(1, Event { at, what: What::Unsettled { owed: "2 events".into() } });
+        let conclusion = conclude(&says(false), &case_file(), &late);
+        assert_eq!(conclusion.verdict, Verdict::Inconclusive);
+        assert_eq!(conclusion.notes, ["at the deadline for settling, still owed: 2 events"]);
+    }
+
+    #[test]
+    fn a_target_that_got_no_load_is_no_pass_and_says_why() {
+        let mut stuck = without(history(), |event| matches!(event.what, What::End { .. }));
+        let at = stuck.events[0].at;
+        let notes = (0..9).map(|number| What::Note { text: number.to_string() });
+        let end = What::End { why: End::Stuck("it answered 500".into()) };
+        stuck.events.extend(notes.chain([end]).map(|what| Event { at, what }));
+        let conclusion = conclude(&says(false), &case_file(), &stuck);
+        assert_eq!((conclusion.verdict, conclusion.stuck.as_deref()), (Verdict::Inconclusive, Some("it answered 500")));
+        assert_eq!(conclusion.notes, ["0", "1", "2", "3", "4"]);
     }
 
     #[test]

@@ -14,6 +14,15 @@ use crate::profile::Script;
 use crate::profile::script::{Arrival, Step};
 use crate::target::Driver;
 
+/// How long one intent of the set-up may go without a definite answer: the target is ready by then, and at rest.
+const SETUP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long one instance may leave a question of the audit open. It has had all the time of the settling before.
+const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Tells which instances have ended and will not be started again.
+pub(super) type Ended<'a> = &'a (dyn Fn(&InstanceName) -> bool + Sync);
+
 /// Everything that callers share in a run.
 #[derive(Debug)]
 pub(super) struct Callers {
@@ -73,18 +82,19 @@ impl Callers {
         self.sent.subscribe()
     }
 
-    /// Sends every intent of the set-up in turn, each until it has a definite answer or `deadline` has passed.
+    /// Sends every intent of the set-up in turn, each until it has a definite answer or nobody can wait any longer.
     ///
     /// # Errors
     /// The first intent without an `Ok`, with its outcome.
     pub(super) async fn set_up(&self, deadline: Instant) -> Result<(), String> {
         for intent in &self.script.setup {
-            let outcome = self.insist(*intent, Route::Rotate(ClientId(0)), deadline).await;
+            let deadline = deadline.min(Instant::now() + SETUP_PATIENCE);
+            let outcome = self.insist(*intent, Route::Rotate(ClientId(0)), deadline, &|_| false).await;
             if !matches!(outcome, Some(Outcome::Ok { .. })) {
                 let call = &self.script.intents[intent.0 as usize].call;
                 let found = outcome.map_or_else(|| "it was never sent".to_owned(), |outcome| describe(&outcome));
                 return Err(format!(
-                    "the set-up of the run failed: {} {} was not answered with a yes: {found}",
+                    "the target did not get through the set-up of the run: {} {} was not answered with a yes: {found}",
                     call.operation,
                     Value::Object(call.fields.clone()),
                 ));
@@ -109,26 +119,34 @@ impl Callers {
         through
     }
 
-    /// Sends the `n`th probe through the `n`th instance until it has a definite answer. Says whether all got an `Ok`.
-    pub(super) async fn probe(&self, deadline: Instant) -> bool {
+    /// Sends the `n`th probe through the `n`th instance until it has a definite answer or the instance has ended.
+    /// Says whether all got an `Ok`.
+    pub(super) async fn probe(&self, deadline: Instant, ended: Ended<'_>) -> bool {
         let probes = self.script.probes.iter().enumerate();
-        let outcomes = probes.map(|(turn, intent)| self.insist(*intent, Route::Fixed(turn), deadline));
+        let outcomes = probes.map(|(turn, intent)| self.insist(*intent, Route::Fixed(turn), deadline, ended));
         futures::future::join_all(outcomes).await.iter().all(|outcome| matches!(outcome, Some(Outcome::Ok { .. })))
     }
 
-    /// Sends the intents of the audit, each until it has a definite answer, none after `deadline`. Each instance has its
-    /// share, one after the other, so that one that does not answer keeps nobody from asking the others.
-    pub(super) async fn audit(&self, deadline: Instant) {
-        let instances = self.fronts.len();
-        let shares = (0..instances).map(async |instance| {
-            for intent in self.script.audit.iter().skip(instance).step_by(instances) {
-                if Instant::now() >= deadline {
-                    return;
+    /// Sends the intents of the audit, one after the other, each until it has a definite answer. Instances take turns;
+    /// one that has left a question open is not asked again, and the audit ends when there is none left to ask.
+    pub(super) async fn audit(&self, deadline: Instant, ended: Ended<'_>) {
+        let mut answering: Vec<usize> = (0..self.fronts.len()).filter(|turn| !ended(&self.fronts[*turn])).collect();
+        for (number, intent) in self.script.audit.iter().enumerate() {
+            while !answering.is_empty() && Instant::now() < deadline && !self.cancel.is_cancelled() {
+                let place = number % answering.len();
+                let patience = deadline.min(Instant::now() + AUDIT_PATIENCE);
+                let outcome = self.insist(*intent, Route::Fixed(answering[place]), patience, ended).await;
+                if outcome.as_ref().is_none_or(is_definite) {
+                    break;
                 }
-                self.insist(*intent, Route::Fixed(instance), deadline).await;
+                answering.remove(place);
             }
-        });
-        futures::future::join_all(shares).await;
+        }
+    }
+
+    /// The instances that take requests.
+    pub(super) fn fronts(&self) -> &[InstanceName] {
+        &self.fronts
     }
 
     async fn follow(self: Arc<Self>, client: ClientId, steps: Vec<Step>, deadline: Instant) -> bool {
@@ -174,12 +192,14 @@ impl Callers {
         }
     }
 
-    /// Sends an intent again and again until it has a definite answer. `None`: it could not be sent at all.
-    async fn insist(&self, intent: IntentId, route: Route, deadline: Instant) -> Option<Outcome> {
+    /// Sends an intent again and again until it has a definite answer, or its fixed instance has ended for good.
+    /// `None`: it could not be sent at all.
+    async fn insist(&self, intent: IntentId, route: Route, deadline: Instant, ended: Ended<'_>) -> Option<Outcome> {
         let call = self.bound_call(intent)?;
+        let is_over = || matches!(route, Route::Fixed(turn) if ended(&self.fronts[turn % self.fronts.len()]));
         loop {
             let outcome = self.attempt(intent, ClientId(0), route, &call, false).await;
-            if is_definite(&outcome) || !self.pause(deadline).await {
+            if is_definite(&outcome) || is_over() || !self.pause(deadline).await {
                 return Some(outcome);
             }
         }

@@ -13,7 +13,9 @@ mod session;
 mod settle;
 
 pub use conclude::{Conclusion, conclude};
-pub use report::{CASE_FORMAT, CaseFile, CaseReport, FaultReport, Figures, Judged, Progress, RunReport, Sink, Step};
+pub use report::{
+    CASE_FORMAT, CaseFile, CaseReport, FaultReport, Figures, Judged, NOTES_MAX, Progress, RunReport, Sink, Step,
+};
 pub use session::{Options, Session};
 
 use std::path::PathBuf;

@@ -8,6 +8,8 @@ use tokio::sync::{Mutex as AsyncMutex, SetOnce, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::Step as Shows;
+use super::case::Shown;
 use super::inject::{self, InForce};
 use crate::fault::{Fault, Heal, Plan, Step, Trigger};
 use crate::history::{FaultChange, Recorder, StepId, What};
@@ -28,7 +30,7 @@ enum Bite {
 }
 
 /// Carries out the plan of one run.
-pub(super) struct Nemesis {
+pub(super) struct Nemesis<'a> {
     sandbox: Arc<Sandbox>,
     recorder: Arc<Recorder>,
     steps: Vec<Progress>,
@@ -40,6 +42,7 @@ pub(super) struct Nemesis {
     turns: BTreeMap<String, AsyncMutex<()>>,
     /// The first reason why the stack could not be mended.
     failure: Mutex<Option<String>>,
+    shown: Shown<'a>,
 }
 
 /// How far a step has come.
@@ -50,7 +53,7 @@ struct Progress {
     bite: Mutex<Option<Bite>>,
 }
 
-impl Nemesis {
+impl<'a> Nemesis<'a> {
     /// A nemesis for a load phase that starts now.
     pub(super) fn new(
         sandbox: Arc<Sandbox>,
@@ -58,6 +61,7 @@ impl Nemesis {
         plan: &Plan,
         sent: watch::Receiver<u32>,
         load_ended: CancellationToken,
+        shown: Shown<'a>,
     ) -> Self {
         let turns = plan.steps.iter().filter_map(|step| turn_of(&step.fault));
         let turns = turns.map(|key| (key, AsyncMutex::default())).collect();
@@ -69,7 +73,7 @@ impl Nemesis {
         });
         let steps = steps.collect();
         let load_started = Instant::now();
-        Self { sandbox, recorder, steps, load_ended, sent, load_started, turns, failure: Mutex::default() }
+        Self { sandbox, recorder, steps, load_ended, sent, load_started, turns, failure: Mutex::default(), shown }
     }
 
     /// Carries out every step; returns once the load has ended and everything is healed.
@@ -80,8 +84,9 @@ impl Nemesis {
     /// Waits until the links' faults that are due at the very start are in force.
     pub(super) async fn armed(&self) {
         for progress in &self.steps {
-            // Faults on processes may wait for each other's healing, which comes only after the load has begun.
-            if progress.step.trigger == Trigger::At(Duration::ZERO) && turn_of(&progress.step.fault).is_none() {
+            // Faults on processes may wait for each other's healing, and cuts for a connection: both come with the load.
+            let waits = turn_of(&progress.step.fault).is_some() || matches!(progress.step.fault, Fault::Cut { .. });
+            if progress.step.trigger == Trigger::At(Duration::ZERO) && !waits {
                 progress.injected.wait().await;
             }
         }
@@ -139,6 +144,7 @@ impl Nemesis {
         let progress = &self.steps[index];
         let under_way = under_way(&self.recorder, &progress.step.fault);
         self.say(index, FaultChange::Injected(progress.step.fault.to_string()));
+        (self.shown)(Shows::Fault(progress.step.fault.to_string()));
         match inject::inject(&self.sandbox, &self.recorder, &progress.step.fault).await {
             Ok(in_force) => *lock(&progress.in_force) = Some(in_force),
             Err(inject::NotInjected::Pointless(why)) => self.decide(index, Bite::Missed(why)),

@@ -27,23 +27,21 @@ impl Readings {
         Self { recorder, sources, known: Mutex::default() }
     }
 
-    /// Takes every reading once. Says whether anything had changed.
+    /// Takes every reading once.
     ///
     /// # Errors
     /// When one cannot be taken; those before it are recorded.
-    pub(super) async fn take(&self, driver: &Driver) -> Result<bool, String> {
+    pub(super) async fn take(&self, driver: &Driver) -> Result<(), String> {
         let mut known = self.known.lock().await;
-        let mut changed = false;
         for source in self.sources {
             let sent = self.recorder.now();
             let rows = driver.read(source, READING_TIMEOUT).await.map_err(|error| error.to_string())?;
             let before = known.entry(source).or_default();
             let (added, removed) = difference(before, &rows);
-            changed |= !added.is_empty() || !removed.is_empty();
             self.recorder.record(What::Rows { sent, source: (*source).to_owned(), added, removed });
             *before = rows;
         }
-        Ok(changed)
+        Ok(())
     }
 }
 

@@ -72,8 +72,10 @@ pub struct CaseReport {
     pub figures: Figures,
     /// Why the run could not be brought to its end, if so: the environment failed, the target did not start.
     pub error: Option<String>,
-    /// What the harness noted on the way, the first of each kind: a reading that failed, an instance that did not start
-    /// again, a deadline that was missed.
+    /// What kept the target, once it had started, from being given any load.
+    #[serde(default)]
+    pub stuck: Option<String>,
+    /// What else a reader should know of how the run went; at most [`NOTES_MAX`].
     #[serde(default)]
     pub notes: Vec<String>,
     /// Whether the run was cut short by the user.
@@ -86,6 +88,9 @@ pub struct CaseReport {
     #[serde(with = "humantime_serde")]
     pub took: Duration,
 }
+
+/// The most notes that a report keeps; the history has all of them.
+pub const NOTES_MAX: usize = 5;
 
 impl CaseReport {
     /// The report of a run that never came to anything.
@@ -103,6 +108,7 @@ impl CaseReport {
             faults: Vec::new(),
             figures: Figures::default(),
             error: Some(why.into()),
+            stuck: None,
             notes: Vec::new(),
             interrupted: false,
             directory: PathBuf::new(),
@@ -195,7 +201,7 @@ pub struct RunReport {
 /// What the runner is doing. `run` is the index into the request.
 #[derive(Clone, Debug)]
 pub enum Progress {
-    /// The stack or the target's build is being prepared; the text says which part: `postgres`, `kafka`, `build`.
+    /// The stack and the target's build are being prepared; the text says what is going on or done: `kafka is ready`.
     Preparing(String),
     /// The stack is ready.
     StackReady {

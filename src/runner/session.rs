@@ -46,7 +46,7 @@ pub struct Session {
     stack: Arc<Stack>,
     stack_start: Duration,
     /// Template databases by the environment that the target's set-up ran with: a set-up may depend on it.
-    templates: Mutex<BTreeMap<Vec<(String, String)>, String>>,
+    templates: Mutex<BTreeMap<Vec<(String, String)>, Result<String, String>>>,
     /// Ordinary runs share; a run that breaks the stack is alone.
     alone: RwLock<()>,
     next_sandbox: AtomicU32,
@@ -81,6 +81,7 @@ impl Session {
         let started = Instant::now();
         let preparing = |what: &str| sink.progress(Progress::Preparing(what.to_owned()));
         let start_stack = async {
+            preparing("starting postgres, redis and kafka");
             let stack = Stack::start(&options.stack, &preparing)
                 .await
                 .map_err(|error| RunError::Environment(error.to_string()))?;
@@ -122,6 +123,23 @@ impl Session {
             _shared = self.alone.read().await;
         }
         sink.progress(Progress::Started { run, case: planned.case.id.clone(), seed: planned.seed, total });
+        let report = match self.stack.lost().await {
+            Some(server) => self.refuse(planned, server),
+            None => self.run_in_sandbox(planned, run, sink).await,
+        };
+        sink.progress(Progress::Finished { run, report: Box::new(report.clone()) });
+        report
+    }
+
+    /// The report of a run that cannot be tried because an earlier one lost a server.
+    fn refuse(&self, planned: &Planned, server: &str) -> CaseReport {
+        let why =
+            format!("{server} is not running since an earlier run, which says why; nothing can be run without it");
+        let report = CaseReport::not_run(planned, why);
+        CaseReport { profile: self.suite.profile.clone(), target: self.target.name.clone(), ..report }
+    }
+
+    async fn run_in_sandbox(&self, planned: &Planned, run: usize, sink: &dyn Sink) -> CaseReport {
         let mut env = self.options.env.clone();
         env.extend(planned.env.iter().cloned());
         let stage = Stage {
@@ -137,9 +155,7 @@ impl Session {
             env,
         };
         let shown = |step| sink.progress(Progress::Stepped { run, step });
-        let report = case::run(stage, planned, &shown).await;
-        sink.progress(Progress::Finished { run, report: Box::new(report.clone()) });
-        report
+        case::run(stage, planned, &shown).await
     }
 
     /// Stops the stack.
@@ -150,20 +166,15 @@ impl Session {
     /// The template database that the target's set-up filled with this environment.
     async fn template(&self, env: &[(String, String)]) -> Result<String, String> {
         let mut templates = self.templates.lock().await;
-        if let Some(name) = templates.get(env) {
-            return Ok(name.clone());
+        if let Some(known) = templates.get(env) {
+            // A set-up that failed is not tried again: it would fail again, and take its time each time.
+            return known.clone();
         }
         let name = format!("template_{}", templates.len() + 1);
         self.stack.postgres().create_database(&name).await.map_err(|error| error.to_string())?;
-        if let Err(why) = self.set_up(&name, env).await {
-            let dropped = self.stack.postgres().drop_database(&name).await;
-            return Err(match dropped {
-                Ok(()) => why,
-                Err(error) => format!("{why}; moreover {error}"),
-            });
-        }
-        templates.insert(env.to_vec(), name.clone());
-        Ok(name)
+        let filled = self.set_up(&name, env).await.map(|()| name);
+        templates.insert(env.to_vec(), filled.clone());
+        filled
     }
 
     async fn set_up(&self, database: &str, env: &[(String, String)]) -> Result<(), String> {
@@ -182,7 +193,8 @@ impl Session {
             user: None,
         };
         let process = self.stack.processes().spawn(&spec).map_err(|error| error.to_string())?;
-        let status = process.wait(setup.deadline).await;
+        let cancelled = self.options.cancel.run_until_cancelled(process.wait(setup.deadline)).await;
+        let Some(status) = cancelled else { return Err("interrupted during the target's set-up".to_owned()) };
         let tail = process.log_tail(TAIL_LINES);
         match status {
             Some(status) if status.success() => {
@@ -203,7 +215,7 @@ impl Session {
 async fn build(target: &Target, preparing: &(dyn Fn(&str) + Send + Sync)) -> Result<(), RunError> {
     let command = target.render_build().map_err(|error| RunError::Environment(error.to_string()))?;
     let Some(command) = command else { return Ok(()) };
-    preparing("build of the target");
+    preparing("building the target");
     let line = target.build.as_deref().unwrap_or_default().join(" ");
     let failed = |why: String| {
         let folder = target.directory.display();

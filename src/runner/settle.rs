@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::load::Callers;
+use super::load::{Callers, Ended};
 use super::readings::Readings;
 use crate::history::{Recorder, What};
 use crate::profile::{Pending, Profile};
@@ -14,17 +14,15 @@ use crate::target::EventReader;
 /// The pause between two looks.
 const LOOK_PAUSE: Duration = Duration::from_millis(40);
 
-/// How long nothing may change before what is missing, though later work has gone through, is given up as lost.
-const QUIET: Duration = Duration::from_millis(1_500);
-
 /// What settling looks at.
 #[derive(Clone, Copy)]
 pub(super) struct Settling<'a> {
     pub(super) profile: &'static dyn Profile,
     pub(super) callers: &'a Callers,
     pub(super) readings: &'a Readings,
-    pub(super) events: &'a EventReader,
+    pub(super) events: Option<&'a EventReader>,
     pub(super) recorder: &'a Recorder,
+    pub(super) ended: Ended<'a>,
     pub(super) cancel: &'a CancellationToken,
 }
 
@@ -32,47 +30,41 @@ impl Settling<'_> {
     /// Probes the target until it answers, then waits until nothing is pending. What `shown` is called with is for people.
     pub(super) async fn settle(&self, deadline: Instant, shown: &(dyn Fn(String) + Sync)) {
         shown("the target to answer".to_owned());
-        if !self.callers.probe(deadline).await && Instant::now() >= deadline {
-            return self.missed("the target did not do new work");
+        if !self.callers.probe(deadline, self.ended).await && Instant::now() >= deadline {
+            return self.missed("new work: its probes were not answered with a yes");
         }
-        let mut last_change = Instant::now();
-        let mut last_seen = None;
+        let fronts = self.callers.fronts();
+        let ended: Vec<String> = fronts.iter().filter(|name| (self.ended)(name)).map(ToString::to_string).collect();
+        if ended.len() == fronts.len() {
+            return self.missed(&format!("an answer: {} ended and nothing starts them again", ended.join(", ")));
+        }
         loop {
             let read = self.readings.take(self.callers.driver()).await;
-            let caught_up = self.events.caught_up(deadline.saturating_duration_since(Instant::now())).await.is_ok();
-            let pending = self.profile.pending(&self.recorder.snapshot());
-            let changed = match &read {
-                Ok(changed) => *changed,
-                Err(_) => true,
-            };
-            if changed || last_seen.as_ref() != Some(&pending) {
-                last_change = Instant::now();
-            }
-            match (&read, &pending) {
-                (Ok(_), Pending::Nothing) if caught_up => return,
-                (Ok(_), Pending::Waiting { overtaken: true, .. }) if caught_up && last_change.elapsed() >= QUIET => {
-                    return;
-                }
-                _ => {}
-            }
-            let what = match (read, &pending) {
+            let caught_up = self.caught_up(deadline).await;
+            let owed = match (read, self.profile.pending(&self.recorder.snapshot())) {
                 (Err(why), _) => format!("a reading ({why})"),
-                (Ok(_), Pending::Waiting { what, .. }) => what.clone(),
-                (Ok(_), Pending::Nothing) => "the broker".to_owned(),
+                (Ok(()), Pending::Waiting { what, .. }) => what,
+                (Ok(()), Pending::Nothing) if !caught_up => "a look at the event topic to its end".to_owned(),
+                (Ok(()), Pending::Nothing) => return,
             };
-            shown(what.clone());
-            last_seen = Some(pending);
             if self.cancel.is_cancelled() {
                 return;
             }
+            // Only the deadline says that what is missing is lost: a correct service may be slow to try again.
             if Instant::now() >= deadline {
-                return self.missed(&what);
+                return self.missed(&owed);
             }
+            shown(owed);
             tokio::time::sleep(LOOK_PAUSE).await;
         }
     }
 
-    fn missed(&self, what: &str) {
-        self.recorder.record(What::Note { text: format!("deadline: the target had not settled: {what}") });
+    async fn caught_up(&self, deadline: Instant) -> bool {
+        let Some(events) = self.events else { return true };
+        events.caught_up(deadline.saturating_duration_since(Instant::now())).await.is_ok()
+    }
+
+    fn missed(&self, owed: &str) {
+        self.recorder.record(What::Unsettled { owed: owed.to_owned() });
     }
 }

@@ -186,6 +186,13 @@ impl Instance {
         }
     }
 
+    /// Whether it is not running and nobody is about to start it.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        // Whoever holds the lock is starting or ending it.
+        self.process.try_lock().is_ok_and(|process| process.as_ref().is_none_or(|it| it.try_status().is_some()))
+    }
+
     /// Records an end that nobody asked for.
     pub fn notice_exit(&self) {
         if let Ok(mut guard) = self.process.try_lock() {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
@@ -162,6 +163,16 @@ impl Redis {
         until_ready(SERVER, &process, READY_DEADLINE, probe).await?;
         *running = Some(process);
         Ok(())
+    }
+
+    /// Whether it runs.
+    pub(super) async fn is_running(&self) -> bool {
+        self.process.lock().await.as_ref().is_some_and(|process| process.try_status().is_none())
+    }
+
+    /// How it ended, if nobody ended it. Never waits: whoever holds the lock is starting or ending it.
+    pub(super) fn has_ended(&self) -> Option<ExitStatus> {
+        self.process.try_lock().ok()?.as_ref()?.try_status()
     }
 
     /// The last lines of its log.

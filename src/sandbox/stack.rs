@@ -49,15 +49,15 @@ impl Stack {
         let (kafka, postgres, redis) = tokio::try_join!(
             async {
                 let started = Kafka::start_new(config, &programs.kafka, &place, &processes).await;
-                started.inspect(|_| progress("kafka ready"))
+                started.inspect(|_| progress("kafka is ready"))
             },
             async {
                 let started = Postgres::start_new(config, &programs.postgres, &place, &processes).await;
-                started.inspect(|_| progress("postgres ready"))
+                started.inspect(|_| progress("postgres is ready"))
             },
             async {
                 let started = Redis::start_new(config, &programs.redis, &place, &processes).await;
-                started.inspect(|_| progress("redis ready"))
+                started.inspect(|_| progress("redis is ready"))
             },
         )?;
         Ok(Self { postgres, redis, kafka, processes, place })
@@ -91,6 +91,29 @@ impl Stack {
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.place.path()
+    }
+
+    /// Which server has ended although nobody ended it, and how. Never waits.
+    #[must_use]
+    pub fn lost_by_itself(&self) -> Option<String> {
+        let ended = [self.postgres.has_ended(), self.redis.has_ended(), self.kafka.has_ended()];
+        let (server, status) = ["postgres", "redis", "kafka"]
+            .into_iter()
+            .zip(ended)
+            .find_map(|(server, status)| Some((server, status?)))?;
+        Some(format!(
+            "{server}, which the harness started, ended although no fault ended it ({status}); its memory or disk may have run out"
+        ))
+    }
+
+    /// Which server is not running now, while no fault is in force: nothing can be run on this stack any more.
+    pub async fn lost(&self) -> Option<&'static str> {
+        let (postgres, redis, kafka) =
+            tokio::join!(self.postgres.is_running(), self.redis.is_running(), self.kafka.is_running());
+        [("postgres", postgres), ("redis", redis), ("kafka", kafka)]
+            .into_iter()
+            .find(|(_, runs)| !runs)
+            .map(|(server, _)| server)
     }
 
     /// Ends the three servers without blocking the runtime, as dropping does.

@@ -4,6 +4,7 @@ mod broker;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -130,6 +131,16 @@ impl Kafka {
         until_ready(SERVER, &process, READY_DEADLINE, || self.probe()).await?;
         *running = Some(process);
         Ok(())
+    }
+
+    /// Whether it runs.
+    pub(in crate::sandbox) async fn is_running(&self) -> bool {
+        self.process.lock().await.as_ref().is_some_and(|process| process.try_status().is_none())
+    }
+
+    /// How it ended, if nobody ended it. Never waits: whoever holds the lock is starting or ending it.
+    pub(in crate::sandbox) fn has_ended(&self) -> Option<ExitStatus> {
+        self.process.try_lock().ok()?.as_ref()?.try_status()
     }
 
     /// The last lines of its log.

@@ -6,6 +6,7 @@ mod kept;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -160,6 +161,16 @@ impl Postgres {
             *running = Some(launch(&self.cluster, &self.processes, &self.pool).await?);
         }
         Ok(())
+    }
+
+    /// Whether it runs.
+    pub(in crate::sandbox) async fn is_running(&self) -> bool {
+        self.process.lock().await.as_ref().is_some_and(|process| process.try_status().is_none())
+    }
+
+    /// How it ended, if nobody ended it. Never waits: whoever holds the lock is starting or ending it.
+    pub(in crate::sandbox) fn has_ended(&self) -> Option<ExitStatus> {
+        self.process.try_lock().ok()?.as_ref()?.try_status()
     }
 
     /// The last lines of its log.

@@ -39,6 +39,10 @@ impl Guardian {
         self.order("forget", group);
     }
 
+    pub(super) fn mark(&self, start: &str) {
+        self.order("mark", start);
+    }
+
     pub(super) fn title(&self, title: &str) {
         self.order("title", title);
     }

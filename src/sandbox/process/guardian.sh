@@ -4,11 +4,13 @@
 # gone, by whatever means, and the guardian kills and removes what it was told to watch and not to forget:
 #   watch <group>            a process group
 #   forget <group>
+#   mark <start of mark>     processes with this in their environment, wherever they have gone
 #   title <start of title>   processes that have left their group but carry this title
 #   postmaster <file>        the lock file of a Postgres, which names its shared memory
 #   directory <path>
 trap '' HUP INT TERM
 groups=' '
+marks=''
 titles=''
 postmasters=''
 
@@ -20,6 +22,8 @@ while read -r order what; do
         *" $what "*) groups="${groups%%" $what "*} ${groups#*" $what "}" ;;
         esac
         ;;
+    mark) marks="$marks$what
+" ;;
     title) titles="$titles$what
 " ;;
     postmaster) postmasters="$postmasters$what
@@ -38,13 +42,23 @@ titled() {
     done
 }
 
+# The processes that carry one of the marks.
+marked() {
+    printf '%s' "$marks" | while read -r mark; do
+        for file in $(grep -sla -F -e "$mark" /proc/[0-9]*/environ); do
+            pid=${file#/proc/}
+            echo "${pid%/environ}"
+        done
+    done
+}
+
 # Kills all that is left; succeeds when nothing is.
 kill_rest() {
     rest=''
     for group in $groups; do
         kill -s KILL -- "-$group" 2>/dev/null && rest=yes
     done
-    for pid in $(titled); do
+    for pid in $(titled) $(marked); do
         kill -s KILL -- "$pid" 2>/dev/null && rest=yes
     done
     [ -z "$rest" ]

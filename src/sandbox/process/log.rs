@@ -15,6 +15,8 @@ use super::THREAD_STACK_BYTES;
 const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// The most that a tail looks at.
 const TAIL_BYTES_MAX: u64 = 64 * 1024;
+/// The most that a tail shows of one line.
+const LINE_CHARS_MAX: usize = 400;
 
 pub(super) struct BoundedLog {
     path: PathBuf,
@@ -61,7 +63,7 @@ impl BoundedLog {
     }
 }
 
-/// The last `lines` lines of the file, control characters replaced: a terminal must not obey a target.
+/// The last `lines` lines of the file, overlong ones cut, control characters replaced: a terminal must not obey a target.
 pub(in crate::sandbox) fn tail(path: &Path, lines: usize) -> String {
     let text = last_bytes(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -70,7 +72,11 @@ pub(in crate::sandbox) fn tail(path: &Path, lines: usize) -> String {
         .map(|c| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
         .collect();
     let all: Vec<&str> = text.lines().collect();
-    all[all.len().saturating_sub(lines)..].join("\n")
+    let cut = |line: &&str| match line.char_indices().nth(LINE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => (*line).to_owned(),
+    };
+    all[all.len().saturating_sub(lines)..].iter().map(cut).collect::<Vec<_>>().join("\n")
 }
 
 fn last_bytes(path: &Path) -> io::Result<Vec<u8>> {
@@ -93,6 +99,8 @@ mod tests {
         std::fs::write(&path, "one\ntwo\n\x1b[31mthree\n").unwrap();
         assert_eq!(tail(&path, 2), "two\n\u{fffd}[31mthree");
         assert_eq!(tail(&directory.path().join("missing"), 2), "");
+        std::fs::write(&path, "é".repeat(5_000)).unwrap();
+        assert_eq!(tail(&path, 2).chars().count(), LINE_CHARS_MAX + 1);
     }
 
     #[test]

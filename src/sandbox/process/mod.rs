@@ -1,18 +1,20 @@
 //! Processes that never outlive the harness.
 //!
-//! Three nets, each for what the one before cannot catch: dropping a [`Process`] kills its group; the kernel's
-//! parent-death signal kills each leader when the harness is killed; the guardian, a process of its own, then kills what
-//! the leaders left behind and removes the directories.
+//! Three nets, each for what the one before cannot catch: dropping a [`Process`] kills its group and, by a mark in their
+//! environment, the children that have left it; the kernel's parent-death signal kills each leader when the harness is
+//! killed; the guardian, a process of its own, then kills what the leaders left behind and removes the directories.
 
 mod death;
 mod guardian;
 mod log;
+mod mark;
 mod spawner;
 mod spec;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -46,6 +48,9 @@ pub struct Processes {
 struct Shared {
     spawner: Spawner,
     guardian: Guardian,
+    /// What the mark of each process begins with.
+    mark: String,
+    next: AtomicU64,
 }
 
 impl Processes {
@@ -56,7 +61,9 @@ impl Processes {
     pub fn start() -> io::Result<Self> {
         let spawner = Spawner::start()?;
         let guardian = Guardian::start()?;
-        Ok(Self { shared: Arc::new(Shared { spawner, guardian }) })
+        let mark = format!("{}-{:016x}", std::process::id(), rand::random::<u64>());
+        guardian.mark(&format!("{}={mark}", mark::VARIABLE));
+        Ok(Self { shared: Arc::new(Shared { spawner, guardian, mark, next: AtomicU64::new(1) }) })
     }
 
     /// Starts a process in a session, and so in a process group, of its own, with no standard input.
@@ -74,7 +81,9 @@ impl Processes {
 
         let log = log::BoundedLog::open(&spec.log).map_err(unwritable)?;
         let (output, input) = io::pipe().map_err(refused)?;
+        let mark = format!("{}-{}", self.shared.mark, self.shared.next.fetch_add(1, Ordering::Relaxed));
         let mut command = spec.command();
+        command.env(mark::VARIABLE, &mark);
         command.stdout(input.try_clone().map_err(refused)?).stderr(input);
         let child = self.shared.spawner.spawn(command).map_err(refused)?;
         let pid = child.id();
@@ -83,7 +92,7 @@ impl Processes {
         let (status, _) = watch::channel(None);
         let status = Arc::new(status);
         let copied = log.copy_from(output).map_err(refused)?;
-        let gone = reap_in_background(child, Arc::clone(&status), copied, self.clone()).map_err(refused)?;
+        let gone = reap_in_background(child, mark, Arc::clone(&status), copied, self.clone()).map_err(refused)?;
         Ok(Process { name: spec.name.clone(), pid, log: spec.log.clone(), status, gone: Mutex::new(gone) })
     }
 
@@ -199,10 +208,11 @@ impl Drop for Process {
     }
 }
 
-/// Waits for the leader in a thread of its own, kills what is left of its group, and reaps it.
+/// Waits for the leader in a thread of its own, kills what it left behind, and reaps it.
 /// The receiver is closed after that.
 fn reap_in_background(
     mut child: Child,
+    mark: String,
     status: Arc<watch::Sender<Option<ExitStatus>>>,
     copied: Receiver<()>,
     processes: Processes,
@@ -215,6 +225,7 @@ fn reap_in_background(
         {
         }
         let _ = killpg(as_pid(pid), Signal::SIGKILL);
+        mark::kill_marked(&mark);
         let _ = copied.recv_timeout(OUTPUT_DEADLINE);
         status.send_modify(|status| *status = child.wait().ok());
         processes.shared.guardian.forget(pid);

@@ -9,9 +9,15 @@ use rdkafka::producer::FutureProducer;
 /// How long the broker may take to acknowledge before the producer is given up.
 pub(crate) const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(2);
 
-/// A new producer. It never drops a message from the middle of the queue: it is idempotent, so its own retries keep the
-/// order and leave no duplicates, and it has no time limit per message (`message.timeout.ms` 0), because a limit that
-/// strikes one message and spares its successor makes a gap. Whoever waits has the limit, and gives up the whole producer.
+/// A new producer. It sends one request at a time and repeats it until it is answered (`max.in.flight` 1, no limit to the
+/// retries), and it never drops a message from the middle of the queue: it has no time limit per message
+/// (`message.timeout.ms` 0), because a limit that strikes one message and spares its successor makes a gap. Whoever waits
+/// has the limit, and gives up the whole producer. What a broker refuses for good (a topic that is not allowed) it refuses
+/// for the successors too; a message that is too large for it cannot be, since all that is in one is bounded.
+///
+/// An idempotent producer would spare the readers the repeats of lost replies, which they have to expect anyway after a
+/// crash. It costs more than it gives: librdkafka looks for its producer id twice a second and no more often, so every new
+/// producer would keep silent for half a second, and after a restart of the broker for longer.
 ///
 /// # Errors
 /// When the configuration is refused.
@@ -19,8 +25,9 @@ pub(crate) fn producer(brokers: &str, name: &str) -> KafkaResult<FutureProducer>
     ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("client.id", name)
-        .set("enable.idempotence", "true")
-        .set("enable.gapless.guarantee", "true")
+        .set("acks", "all")
+        .set("max.in.flight.requests.per.connection", "1")
+        .set("retries", "2147483647")
         .set("message.timeout.ms", "0")
         .set("linger.ms", "1")
         // Short, so that a broker that comes back is found at once.

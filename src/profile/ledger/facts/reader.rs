@@ -88,7 +88,7 @@ impl Reader {
                 self.reading(*sent, event.at, added, removed);
             }
             What::Record(record) => self.record(event.at, record),
-            What::Rows { .. } | What::Note { .. } | What::End { .. } => {}
+            What::Rows { .. } | What::EventsRead | What::Unsettled { .. } | What::Note { .. } | What::End { .. } => {}
         }
         self.event = self.event.saturating_add(1);
     }

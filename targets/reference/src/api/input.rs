@@ -85,16 +85,17 @@ fn amount_of(number: &Number, defects: &Defects) -> Option<MinorUnits> {
         #[expect(clippy::cast_possible_truncation, reason = "this is the mistake")]
         let amount = number.as_f64()? as MinorUnits;
         amount
-    } else if defects.has(Defect::Overflow32) {
-        // Made by an `int` that was large enough for the tests.
-        #[expect(clippy::cast_possible_truncation, reason = "this is the mistake")]
-        let amount = MinorUnits::from(number.as_i64()? as i32);
-        amount
     } else {
         number.as_i64()?
     };
     // Made by leaving it to the form in the browser. A negative transfer takes from the account that it pays to.
-    (amount >= 1 || defects.has(Defect::NegativeAccepted)).then_some(amount)
+    if amount < 1 && !defects.has(Defect::NegativeAccepted) {
+        return None;
+    }
+    // Made by an `int` that was large enough for the tests, in a place that comes after the checks.
+    #[expect(clippy::cast_possible_truncation, reason = "this is the mistake")]
+    let narrow = MinorUnits::from(amount as i32);
+    Some(if defects.has(Defect::Overflow32) { narrow } else { amount })
 }
 
 fn currency_of(text: &str) -> Result<Currency, ApiError> {

@@ -1,8 +1,8 @@
 //! One request under its key, from the look into the cache to the answer.
 
 use super::idempotency::{self, Claim};
-use super::transfers::{self, Decision};
-use super::{Ledger, LedgerError, posting};
+use super::posting::Posting;
+use super::{Ledger, LedgerError, piecemeal, transfers};
 use crate::cache::KnownAnswer;
 use crate::defects::Defect;
 use crate::domain::{Answer, Key, Request, new_id};
@@ -17,7 +17,14 @@ pub(super) struct Work<'a> {
     pub(super) request: &'a Request,
     pub(super) canonical: String,
     /// Whether the key is to be claimed; always, when all is well.
-    claims: bool,
+    pub(super) claims: bool,
+}
+
+/// What the transaction came to, before its end.
+struct Outcome {
+    answer: Answer,
+    /// What has been posted, if it has been now.
+    posting: Option<Posting>,
 }
 
 impl Ledger {
@@ -61,7 +68,7 @@ impl Ledger {
         }
         let mut transaction = self.database.begin().await?;
         match self.carry_out(&mut transaction, work, &id).await {
-            Ok(decision) => self.conclude(transaction, work, decision).await,
+            Ok(outcome) => self.conclude(transaction, work, outcome).await,
             Err(error) => {
                 transaction.rollback().await;
                 self.break_promise(work, &error).await;
@@ -76,27 +83,21 @@ impl Ledger {
         transaction: &mut Transaction,
         work: &Work<'_>,
         id: &str,
-    ) -> Result<Decision, LedgerError> {
-        let numbers = posting::numbers_at_start(transaction, &self.defects).await?;
+    ) -> Result<Outcome, LedgerError> {
+        let numbers = piecemeal::numbers_at_start(transaction, &self.defects).await?;
         if work.claims {
             let claim = idempotency::claim(transaction, &work.key, &work.canonical, &self.defects).await?;
             if let Claim::Answered(known) = claim {
                 let answer = idempotency::matching(known, &work.canonical, &self.defects)?;
-                return Ok(Decision { answer, posting: None });
+                return Ok(Outcome { answer, posting: None });
             }
         }
         let decision = transfers::decide(transaction, work, id, numbers, &self.defects).await?;
-        if work.claims {
-            idempotency::store(transaction, &work.key, &work.canonical, &decision.answer, &self.defects).await?;
+        transfers::write(transaction, work, &decision, &self.defects).await?;
+        if work.claims && self.defects.has(Defect::CheckThenInsert) {
+            idempotency::upsert(transaction, &work.key, &work.canonical, &decision.answer).await?;
         }
-        if let Some(posting) = &decision.posting {
-            if self.defects.has(Defect::ProjectionLater) {
-                // Made by moving the balances into an event handler of the same process.
-                transaction.cut().await?;
-            }
-            posting::project(transaction, posting.sides(), &self.defects).await?;
-        }
-        Ok(decision)
+        Ok(Outcome { answer: decision.answer, posting: decision.posting })
     }
 
     /// Commits, then answers: the only order in which an answer is true.
@@ -104,9 +105,9 @@ impl Ledger {
         &self,
         transaction: Transaction,
         work: &Work<'_>,
-        decision: Decision,
+        outcome: Outcome,
     ) -> Result<Answer, LedgerError> {
-        let Decision { answer, posting } = decision;
+        let Outcome { answer, posting } = outcome;
         if answer.status != 201 && self.defects.has(Defect::DeclineNotStored) {
             // Made by throwing an error for the decline, which rolls everything back, the key included.
             transaction.rollback().await;

@@ -59,36 +59,35 @@ pub(super) async fn claim(
     }
 }
 
-/// Stores the answer under a claimed key, in the same transaction.
-pub(super) async fn store(
+/// Whether the answer is stored with the work that it tells of: always, when all is well.
+pub(super) fn is_stored_with_the_work(defects: &Defects) -> bool {
+    let elsewhere =
+        [Defect::DedupeInMemory, Defect::DedupeInRedis, Defect::AnswerOutsideTransaction, Defect::CheckThenInsert];
+    !elsewhere.into_iter().any(|defect| defects.has(defect))
+}
+
+/// For the defect `check-then-insert`: writes a key that nobody has claimed. The insert that comes second would fail; the
+/// upsert was made to "handle" that.
+pub(super) async fn upsert(
     connection: &mut PgConnection,
     key: &Key,
     canonical: &str,
     answer: &Answer,
-    defects: &Defects,
 ) -> Result<(), LedgerError> {
-    if defects.has(Defect::CheckThenInsert) {
-        // The insert that comes second would fail here; made to "handle" that.
-        sqlx::query(
-            "insert into idempotency_keys (key, request, status, answer) values ($1, $2, $3, $4)
-             on conflict (key) do update set status = excluded.status, answer = excluded.answer",
-        )
-        .bind(key.as_str())
-        .bind(canonical)
-        .bind(i32::from(answer.status))
-        .bind(&answer.body)
-        .execute(connection)
-        .await?;
-        return Ok(());
-    }
-    let elsewhere = [Defect::DedupeInMemory, Defect::DedupeInRedis, Defect::AnswerOutsideTransaction];
-    if elsewhere.into_iter().any(|defect| defects.has(defect)) {
-        return Ok(());
-    }
-    write(connection, key, answer).await
+    sqlx::query(
+        "insert into idempotency_keys (key, request, status, answer) values ($1, $2, $3, $4)
+         on conflict (key) do update set status = excluded.status, answer = excluded.answer",
+    )
+    .bind(key.as_str())
+    .bind(canonical)
+    .bind(i32::from(answer.status))
+    .bind(&answer.body)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
-/// Writes the answer into the key's row.
+/// For defects that store the answer by itself: writes it into the key's row.
 pub(super) async fn write(connection: &mut PgConnection, key: &Key, answer: &Answer) -> Result<(), LedgerError> {
     sqlx::query("update idempotency_keys set status = $2, answer = $3 where key = $1")
         .bind(key.as_str())

@@ -5,9 +5,11 @@ mod error;
 mod execute;
 mod idempotency;
 mod outbox;
+mod piecemeal;
 mod posting;
 mod publish;
 mod reads;
+mod record;
 mod transfers;
 
 use std::sync::Arc;

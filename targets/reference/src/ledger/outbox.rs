@@ -1,9 +1,6 @@
 //! The outbox: an event is written with the change it tells of, and published from there.
 
 use serde_json::Value;
-use sqlx::PgConnection;
-
-use super::LedgerError;
 
 /// An event.
 pub(crate) struct Event {
@@ -13,15 +10,4 @@ pub(crate) struct Event {
     pub(crate) account: String,
     /// What readers get.
     pub(crate) payload: Value,
-}
-
-/// Adds an event.
-pub(super) async fn append(connection: &mut PgConnection, event: &Event) -> Result<(), LedgerError> {
-    sqlx::query("insert into outbox (event_id, account, payload) values ($1, $2, $3)")
-        .bind(&event.id)
-        .bind(&event.account)
-        .bind(&event.payload)
-        .execute(connection)
-        .await?;
-    Ok(())
 }

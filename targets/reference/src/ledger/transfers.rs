@@ -1,25 +1,30 @@
 //! Deciding a transfer or a reversal under the accounts' locks, and writing down what was decided.
 
-use sqlx::{PgConnection, Row};
+use sqlx::{Executor, PgConnection, Row, SqlSafeStr};
 
 use super::accounts::{self, Account};
 use super::execute::Work;
 use super::posting::{Posting, Side};
-use super::{LedgerError, outbox, posting};
+use super::record::{Record, WRITE};
+use super::{LedgerError, idempotency, piecemeal};
 use crate::defects::{Defect, Defects};
 use crate::domain::{AccountId, Answer, Currency, Decline, MinorUnits, Order, Request};
 use crate::store::Transaction;
 
 /// What was decided.
 pub(super) struct Decision {
+    /// The transfer's id.
+    pub(super) id: String,
+    /// What is to be moved.
+    pub(super) order: Order,
     /// What the caller hears.
     pub(super) answer: Answer,
-    /// What was posted, and has yet to be added to the balances.
+    /// What is to be posted, unless it is a decline.
     pub(super) posting: Option<Posting>,
 }
 
-/// Decides a request and writes everything but the balances. `numbers` are entry numbers drawn beforehand, of which there
-/// are none when all is well.
+/// Locks the accounts and decides a request. `numbers` are entry numbers drawn beforehand, of which there are none when
+/// all is well.
 pub(super) async fn decide(
     transaction: &mut Transaction,
     work: &Work<'_>,
@@ -32,44 +37,72 @@ pub(super) async fn decide(
         Request::Reverse(original) => opposite(transaction, original).await?,
     };
     let reverses = work.request.reverses();
+    // A connection must be told of a statement once. Told now, it is not told while the accounts are locked.
+    transaction.prepare(WRITE.into_sql_str()).await?;
     let (debit, credit) = accounts::lock(transaction, &order.from, &order.to, defects).await?;
     // Made in a ledger that began with one currency.
     let same_currency = debit.currency == order.currency.as_str() && credit.currency == order.currency.as_str();
     if !same_currency && !defects.has(Defect::CurrencyIgnored) {
         return Err(LedgerError::CurrencyMismatch);
     }
-    // Made where the first reversal was a support script.
-    let guards = !defects.has(Defect::ReversalUnguarded);
-    if guards && let Some(original) = reverses {
+    if let Some(original) = reverses
+        && guards_reversals(defects)
+    {
         refuse_if_reversed(transaction, original).await?;
     }
-    let outcome = balances_after(&debit, &credit, order.amount);
-    record(transaction, work, id, &order, outcome.is_ok()).await?;
-    let (debit_after, credit_after) = match outcome {
+    let (debit_after, credit_after) = match balances_after(&debit, &credit, order.amount) {
         Ok(after) => after,
-        Err(decline) => return Ok(Decision { answer: Answer::declined(id, decline), posting: None }),
+        Err(decline) => {
+            let answer = Answer::declined(id, decline);
+            return Ok(Decision { id: id.to_owned(), order, answer, posting: None });
+        }
     };
-    if guards && let Some(original) = reverses {
-        // The lock has made sure of it; the primary key of this table would catch us if it had not.
-        sqlx::query("insert into reversals (original, reversal) values ($1, $2)")
-            .bind(original)
-            .bind(id)
-            .execute(&mut **transaction)
-            .await?;
-    }
+    let (first, second) = numbers.map_or((None, None), |[first, second]| (Some(first), Some(second)));
     let posting = Posting {
         transfer: id.to_owned(),
         key: work.key.as_str().to_owned(),
-        debit: Side { account: debit.id, amount: -order.amount, balance: debit_after },
-        credit: Side { account: credit.id, amount: order.amount, balance: credit_after },
-        currency: order.currency,
+        debit: Side { account: debit.id, amount: -order.amount, balance: debit_after, number: first },
+        credit: Side { account: credit.id, amount: order.amount, balance: credit_after, number: second },
+        currency: order.currency.clone(),
         reverses: reverses.map(str::to_owned),
     };
-    posting::append(transaction, &posting, numbers, defects).await?;
-    if !defects.has(Defect::PublishBeforeCommit) && !defects.has(Defect::PublishAfterCommit) {
-        outbox::append(transaction, &posting.event()).await?;
-    }
-    Ok(Decision { answer: Answer::posted(id, reverses), posting: Some(posting) })
+    Ok(Decision { id: id.to_owned(), order, answer: Answer::posted(id, reverses), posting: Some(posting) })
+}
+
+/// Writes down what was decided: all of it in one statement, unless a defect cuts it up.
+pub(super) async fn write(
+    transaction: &mut Transaction,
+    work: &Work<'_>,
+    decision: &Decision,
+    defects: &Defects,
+) -> Result<(), LedgerError> {
+    let Decision { id, order, answer, posting } = decision;
+    let stores_answer = work.claims && idempotency::is_stored_with_the_work(defects);
+    let has_outbox = !defects.has(Defect::PublishBeforeCommit) && !defects.has(Defect::PublishAfterCommit);
+    let event = posting.as_ref().filter(|_| has_outbox).map(Posting::event);
+    let sides: Vec<&Side> = posting.iter().flat_map(Posting::sides).collect();
+    let reverses = work.request.reverses();
+    let mut record = Record {
+        id,
+        key: &work.key,
+        order,
+        posted: posting.is_some(),
+        reverses,
+        guards: posting.is_some() && reverses.is_some() && guards_reversals(defects),
+        entries: sides.clone(),
+        balances: sides,
+        event: event.as_ref(),
+        answer: Some(answer).filter(|_| stores_answer),
+    };
+    piecemeal::take_out(&mut record, defects);
+    record.write(transaction).await?;
+    piecemeal::write_rest(transaction, work, decision, defects).await
+}
+
+/// Whether it is asked if a transfer has been reversed.
+fn guards_reversals(defects: &Defects) -> bool {
+    // Made where the first reversal was a support script.
+    !defects.has(Defect::ReversalUnguarded)
 }
 
 /// The order that takes a posted transfer back. Transfers never change, so this needs no lock.
@@ -91,7 +124,8 @@ async fn opposite(connection: &mut PgConnection, original: &str) -> Result<Order
     })
 }
 
-/// Whoever reverses the same transfer locks the same accounts, so what is read here stays true.
+/// Whoever reverses the same transfer locks the same accounts, so what is read here stays true. The primary key of the
+/// table would catch us if it did not.
 async fn refuse_if_reversed(connection: &mut PgConnection, original: &str) -> Result<(), LedgerError> {
     let sql = "select exists (select from reversals where original = $1)";
     let reversed: bool = sqlx::query_scalar(sql).bind(original).fetch_one(connection).await?;
@@ -106,30 +140,6 @@ fn balances_after(debit: &Account, credit: &Account, amount: MinorUnits) -> Resu
     }
     let credit_after = credit.balance.checked_add(amount).ok_or(Decline::BalanceOverflow)?;
     Ok((debit_after, credit_after))
-}
-
-async fn record(
-    connection: &mut PgConnection,
-    work: &Work<'_>,
-    id: &str,
-    order: &Order,
-    posted: bool,
-) -> Result<(), LedgerError> {
-    sqlx::query(
-        "insert into transfers (id, key, debit, credit, amount, currency, posted, reverses)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(id)
-    .bind(work.key.as_str())
-    .bind(order.from.as_str())
-    .bind(order.to.as_str())
-    .bind(order.amount)
-    .bind(order.currency.as_str())
-    .bind(posted)
-    .bind(work.request.reverses())
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 #[cfg(test)]

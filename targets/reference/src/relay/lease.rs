@@ -1,14 +1,14 @@
 //! A lease in the database, by the database's clock: of several relays one works, and another takes over when it is gone.
 //!
 //! It is a courtesy and no lock: a frozen relay that wakes up may work once more beside its successor, which costs
-//! repeats and nothing else (see [`super`]).
+//! repeats and nothing else (see [`super`]). So a restarted relay goes on under the lease of its predecessor of the same name
+//! at once, without waiting for it to run out.
 
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
 use super::limited;
-use crate::domain::new_id;
 use crate::store::StoreError;
 
 /// How long a lease lasts, by the database's clock. Another relay takes over after so long.
@@ -18,15 +18,15 @@ const RENEW: Duration = Duration::from_millis(500);
 
 /// Our claim to the lease.
 pub(super) struct Lease {
-    /// New for each process: whoever is restarted is someone else.
+    /// The name of the instance, the same after a restart.
     holder: String,
     asked: Option<(Instant, bool)>,
 }
 
 impl Lease {
     /// Nothing claimed yet.
-    pub(super) fn new() -> Self {
-        Self { holder: new_id(), asked: None }
+    pub(super) fn new(instance: &str) -> Self {
+        Self { holder: instance.to_owned(), asked: None }
     }
 
     /// Claims or renews the lease when it is time to, and says whether we hold it.

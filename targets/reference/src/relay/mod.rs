@@ -65,7 +65,7 @@ pub(crate) async fn run(config: config::Relay) -> Result<(), Box<dyn Error + Sen
 }
 
 async fn relay(config: &config::Relay, options: &PgConnectOptions) {
-    let mut lease = Lease::new();
+    let mut lease = Lease::new(&config.instance);
     let mut publisher = Publisher::new(config);
     loop {
         let Err(error) = session(options, &mut lease, &mut publisher, &config.defects).await;
