@@ -61,6 +61,11 @@ const FAULTS: &[&str] = &[
     heal = { after = "100ms" }"#,
 ];
 
+/// In [`FAULTS`]: a slow database, Redis that forgets, an instance that is told to stop.
+pub(crate) const SLOW: usize = 1;
+pub(crate) const FLUSHED: usize = 5;
+pub(crate) const STOPPED: usize = 6;
+
 #[derive(Deserialize)]
 struct Faults {
     #[serde(default)]
@@ -88,7 +93,8 @@ fn callers() -> impl Strategy<Value = Callers> {
     })
 }
 
-fn transfers() -> impl Strategy<Value = Transfers> {
+/// Few transfers over few accounts.
+pub(crate) fn transfers() -> impl Strategy<Value = Transfers> {
     let funds = prop_oneof![Just(3_000_i64), Just(10_000_000)];
     let counts = (0..30_u32, 0..12_u32, 0..4_u32, 0..10_u32, 0..8_u32);
     (callers(), 2..7_u16, funds, 1..50_u32, counts, any::<bool>()).prop_map(
@@ -108,25 +114,31 @@ fn transfers() -> impl Strategy<Value = Transfers> {
     )
 }
 
+/// Few keys that come again with another body.
+pub(crate) fn key_reuse() -> impl Strategy<Value = LedgerWorkload> {
+    (callers(), 0..12_u32, 0..12_u32)
+        .prop_map(|(callers, later, racing)| LedgerWorkload::KeyReuse(KeyReuse { callers, later, racing }))
+}
+
+/// Few good requests and few bad ones.
+pub(crate) fn bad_input() -> impl Strategy<Value = LedgerWorkload> {
+    (callers(), 1..40_u32, 0..5_u32, 1..3_u32)
+        .prop_map(|(callers, good, large, times)| LedgerWorkload::BadInput(BadInput { callers, good, large, times }))
+}
+
 /// Small work of any kind.
 pub(crate) fn any_work() -> impl Strategy<Value = LedgerWorkload> {
-    let key_reuse = (callers(), 0..12_u32, 0..12_u32);
     let reversals = (callers(), 1..10_u32, 0..5_u32, 0..4_u32, 0..4_u32);
-    let bad_input = (callers(), 1..40_u32, 0..5_u32, 1..3_u32);
     prop_oneof![
         4 => transfers().prop_map(LedgerWorkload::Transfers),
-        2 => key_reuse.prop_map(|(callers, later, racing)| {
-            LedgerWorkload::KeyReuse(KeyReuse { callers, later, racing })
-        }),
+        2 => key_reuse(),
         2 => reversals.prop_map(|(callers, twice, reversed, declined, made_up)| {
             LedgerWorkload::Reversals(Reversals { callers, twice, reversed, declined, made_up })
         }),
         1 => (callers(), 1..5_u16).prop_map(|(callers, rounds)| {
             LedgerWorkload::Declines(Declines { callers, rounds })
         }),
-        2 => bad_input.prop_map(|(callers, good, large, times)| {
-            LedgerWorkload::BadInput(BadInput { callers, good, large, times })
-        }),
+        2 => bad_input(),
     ]
 }
 

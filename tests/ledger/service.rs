@@ -310,10 +310,10 @@ impl Service {
             return Vec::new();
         }
         let mut records = Vec::new();
-        let again = self.published.len() - self.unconfirmed.min(self.published.len());
-        self.unconfirmed = 0;
-        for id in self.published[again..].to_vec() {
-            records.push(self.event(&id, "e"));
+        let again =
+            self.published.iter().rev().take(std::mem::take(&mut self.unconfirmed)).cloned().collect::<Vec<_>>();
+        for id in again.iter().rev() {
+            records.push(self.event(id, "e"));
         }
         if let Some(id) = next {
             records.push(self.event(&id, "e"));
