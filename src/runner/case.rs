@@ -303,6 +303,9 @@ impl<'a> Run<'a> {
             self.audit(&callers, &readings, events, &ended).await;
         }
         nemesis.conclude();
+        for text in sandbox.complaints() {
+            self.recorder.record(What::Note { text });
+        }
         Ok(())
     }
 

@@ -191,6 +191,11 @@ impl Sandbox {
         self.links.get(edge)
     }
 
+    /// What links could not do as they should.
+    pub fn complaints(&self) -> impl Iterator<Item = String> {
+        self.links.values().filter_map(Link::complaint)
+    }
+
     /// An instance by name.
     #[must_use]
     pub fn instance(&self, name: &InstanceName) -> Option<&Instance> {
