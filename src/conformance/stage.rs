@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::locate;
+use crate::report::text::count;
 use crate::report::{Told, tell_one};
 use crate::runner::{CaseReport, Options, Planned, Session};
 use crate::sandbox::StackConfig;
@@ -102,8 +103,8 @@ impl Stage {
         let (median, most) = (resets.get(resets.len() / 2)?, resets.last()?);
         let stack = session.stack_start().as_secs_f64();
         Some(format!(
-            "figures: stack ready in {stack:.1} s; resets of {} runs: {median} ms at the median, {most} ms at most",
-            resets.len()
+            "figures: stack ready in {stack:.1} s; reset over {}: {median} ms at the median, {most} ms at most",
+            count(resets.len() as u64, "run")
         ))
     }
 

@@ -27,7 +27,8 @@ pub fn write(told: &[Told], stale: &[String], sink: impl io::Write) -> io::Resul
     for profile in in_order(told.iter().map(|told| told.report.profile.as_str())) {
         let of_profile: Vec<&Told> = told.iter().filter(|told| told.report.profile == profile).collect();
         let mut suite = TestSuiteBuilder::new(&legal(profile));
-        if let Some(start) = of_profile.iter().map(|told| told.report.started_unix).min() {
+        // A case that was never started has no time.
+        if let Some(start) = of_profile.iter().map(|told| told.report.started_unix).filter(|start| *start > 0).min() {
             let start = i64::try_from(start).ok().and_then(|start| OffsetDateTime::from_unix_timestamp(start).ok());
             suite.set_timestamp(start.unwrap_or(OffsetDateTime::UNIX_EPOCH));
         }
@@ -67,9 +68,11 @@ fn test_case(runs: &[&Told]) -> Option<TestCase> {
     case.set_classname(&legal(&report.profile));
     if standing != Standing::Pass {
         case.set_trace(&legal(&body(worst)));
-        // GitLab and Jenkins fetch the file that this line names.
-        let history = report.directory.join("history.jsonl");
-        case.set_system_out(&legal(&format!("[[ATTACHMENT|{}]]", history.display())));
+        if !report.directory.as_os_str().is_empty() {
+            // GitLab and Jenkins fetch the file that this line names.
+            let history = report.directory.join("history.jsonl");
+            case.set_system_out(&legal(&format!("[[ATTACHMENT|{}]]", history.display())));
+        }
     }
     Some(case.build())
 }
@@ -199,6 +202,16 @@ mod tests {
         for part in ["tests=\"2\" errors=\"0\" failures=\"1\"", "name=\"expected ledger.acked\"", "type=\"stale\""] {
             assert!(xml.contains(part), "{part} is missing in\n{xml}");
         }
+    }
+
+    #[test]
+    fn a_case_that_was_never_started_names_no_file_and_no_time() {
+        let directory = std::path::PathBuf::new();
+        let unstarted =
+            CaseReport { verdict: Verdict::NotApplicable, directory, started_unix: 0, ..report("a", 1, &[]) };
+        let xml = xml(&[unstarted, report("b", 1, &[])]);
+        assert!(xml.contains("<skipped type=\"not-applicable\"") && !xml.contains("ATTACHMENT"), "{xml}");
+        assert!(xml.contains("timestamp=\"2023-"), "{xml}");
     }
 
     #[test]
