@@ -169,7 +169,7 @@ fn a_redis_database_is_empty_when_taken_and_nobody_elses() {
         drop(first);
         // All others come first: the one that was just given back rests.
         let mut others = vec![second];
-        let again = loop {
+        let _again = loop {
             let database = stack.redis().take_database().await.unwrap();
             if database.number() == number {
                 break database;
