@@ -120,6 +120,7 @@ impl Cluster {
              cluster_name = '{name}'\n\
              # Several instances of several sandboxes, each with a pool.\n\
              max_connections = 300\n\
+             deadlock_timeout = 200ms\n\
              shared_buffers = 64MB\n\
              # Survives the death of every process, not of the machine. synchronous_commit stays on: without it\n\
              # a kill loses acknowledged commits, and the service would be blamed.\n\
