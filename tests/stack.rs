@@ -258,6 +258,17 @@ fn two_stacks_at_once_do_not_meet() {
 }
 
 #[test]
+fn options_of_the_user_that_would_change_every_statement_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let change = |command: &mut Command| {
+        command.env("PGOPTIONS", "-c statement_timeout=1");
+    };
+    harness(folder.path(), change).wait().unwrap();
+    let error = fs::read_to_string(folder.path().join("report")).unwrap();
+    assert!(error.starts_with("failed to set up the client of postgres: PGOPTIONS is set"), "{error}");
+}
+
+#[test]
 fn a_killed_harness_leaves_nothing() {
     serially(|| async {
         let folder = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::sync::Mutex;
 
@@ -55,12 +55,18 @@ impl Postgres {
         place: &Place,
         processes: &Processes,
     ) -> Result<Self, StartError> {
+        // Our own client would send it with every connection, and has no way not to.
+        if std::env::var_os("PGOPTIONS").is_some_and(|options| !options.is_empty()) {
+            let why = "PGOPTIONS is set, and would change what is tested; run again with `env -u PGOPTIONS`".to_owned();
+            return Err(StartError::Client { server: SERVER, why });
+        }
         let initialised = cluster::initialise(config, programs, place, processes).await?;
         on_free_ports(&config.ports, |[port]| async {
             let cluster = Cluster::configure(&initialised, port)?;
             processes.guard_title(&cluster.title());
             let options = PgConnectOptions::new()
                 .host("127.0.0.1")
+                .ssl_mode(PgSslMode::Disable)
                 .port(cluster.address().port())
                 .username(USER)
                 .password(cluster.password())
