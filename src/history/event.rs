@@ -72,6 +72,8 @@ pub enum What {
     },
     /// A record consumed from the target's event topic, by the harness's own consumer.
     Record(Record),
+    /// Everything that was in the event topic at this moment has been recorded.
+    EventsRead,
     /// Something a reader of the history should know: a stream that could not be read, a limit that was reached.
     Note {
         /// One sentence.

@@ -156,6 +156,7 @@ impl World<'_> {
         for (number, &intent) in self.script.audit.iter().enumerate() {
             self.serially(intent, number % self.instances.len());
         }
+        self.record(What::EventsRead);
         self.read();
     }
 

@@ -91,6 +91,7 @@ impl Reader {
             What::Rows { .. } | What::Note { .. } | What::End { .. } => {}
         }
         self.event = self.event.saturating_add(1);
+            What::EventsRead => self.facts.events_read = self.phase == Phase::Audit,
     }
 
     /// What was read.
