@@ -133,7 +133,6 @@ impl World<'_> {
         self.load = false;
         for step in 0..self.plan.steps.len() {
             if self.injected[step] {
-                self.fault(step, FaultChange::Bit("it did".into()));
                 self.fault(step, FaultChange::Healed("over".into()));
             }
         }
@@ -156,8 +155,8 @@ impl World<'_> {
         for (number, &intent) in self.script.audit.iter().enumerate() {
             self.serially(intent, number % self.instances.len());
         }
-        self.record(What::EventsRead);
         self.read();
+        self.record(What::EventsRead);
     }
 
     fn drain(&mut self) {
@@ -389,6 +388,7 @@ impl World<'_> {
                 Fault::Kill(name) if name.role == "api" => self.kill(usize::from(name.number - 1)),
                 _ => {}
             }
+            self.fault(step, FaultChange::Bit("it did".into()));
         }
     }
 
