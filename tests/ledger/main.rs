@@ -6,6 +6,7 @@
 
 mod naive;
 mod service;
+mod small;
 mod world;
 
 use std::time::Duration;
