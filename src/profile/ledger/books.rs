@@ -260,6 +260,8 @@ impl Trace {
     /// The transfer that asked for this; else a bad request that a careless service could take for it.
     fn transfer_of(&mut self, facts: &Facts, body: Body) -> Option<IntentId> {
         let bodies = self.bodies.get_or_insert_with(|| {
+            // A careless reading of a bad request may be what a good one asks for: the good one then comes last, and
+            // explains the effect.
             let misread = facts.numbered_intents().filter_map(|(id, intent)| match intent.ask {
                 Ask::Bad { misread, .. } => Some((misread?, id)),
                 _ => None,
@@ -268,7 +270,6 @@ impl Trace {
                 Ask::Transfer(body) => Some((body, id)),
                 _ => None,
             });
-            // The later one wins.
             misread.chain(asked).collect()
         });
         bodies.get(&body).copied()
