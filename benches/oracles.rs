@@ -110,6 +110,7 @@ fn generate(operations: u32, mut see: impl FnMut(Event)) {
             event(What::Rows { sent: Moment::default(), source: "journal".into(), added, removed: Vec::new() });
         }
     }
+    event(What::EventsRead);
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -44,7 +44,7 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
     Ok(correct.chain(defective).collect())
 }
 
-/// Runs every seed, whatever came of those before: a defect is proven by all of them together.
+/// Runs seed after seed until the defect is proven or they are used up; a run that blames something unrelated spoils it.
 fn prove(stage: &Stage, defect: Defect, case: &Case) -> Result<(), Failed> {
     let seeds = match defect.timing {
         Timing::Certain => SEEDS,
@@ -58,9 +58,9 @@ fn prove(stage: &Stage, defect: Defect, case: &Case) -> Result<(), Failed> {
         let sight = Sight::of(&row.defect, &told.report);
         seen.push(format!("seed {seed}: {sight:?}, kept in {}", told.report.directory.display()));
         row.count(sight);
-    }
-    if row.is_proven() {
-        return Ok(());
+        if row.is_proven() {
+            return Ok(());
+        }
     }
     let wanted = &row.defect.caught_by;
     Err(format!("expected a violation of {wanted} and of nothing unrelated\n{}", seen.join("\n")).into())

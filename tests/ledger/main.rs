@@ -12,6 +12,7 @@ mod brute_sight;
 mod brute_spoil;
 mod naive;
 mod service;
+mod small;
 mod world;
 
 use std::time::Duration;

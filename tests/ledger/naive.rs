@@ -224,13 +224,13 @@ pub(crate) fn blamed(script: &Script, history: &History) -> BTreeSet<&'static st
             }
         }
         let definite = intent.answers.iter().filter_map(|(_, outcome)| match outcome {
-            Outcome::Ok { reply, .. } => Some((true, reply.get("transfer"))),
-            Outcome::Refused { status: Some(_), reply, .. } => Some((false, reply.get("transfer"))),
+            Outcome::Ok { reply, .. } => Some((None, reply.get("transfer"))),
+            Outcome::Refused { status: Some(status), reply, .. } => Some((Some(*status), reply.get("transfer"))),
             _ => None,
         });
         let definite: Vec<_> = definite.collect();
         for (kind, name) in &definite {
-            let differs = |(other, named): &(bool, Option<&Value>)| {
+            let differs = |(other, named): &(Option<u16>, Option<&Value>)| {
                 kind != other || matches!((name, named), (Some(one), Some(two)) if one != two)
             };
             blame("ledger.same-answer", definite.iter().any(differs));

@@ -142,7 +142,6 @@ impl World<'_> {
         self.load = false;
         for step in 0..self.plan.steps.len() {
             if self.injected[step] {
-                self.fault(step, FaultChange::Bit("it did".into()));
                 self.fault(step, FaultChange::Healed("over".into()));
             }
         }
@@ -171,6 +170,7 @@ impl World<'_> {
             self.serially(intent, number % self.instances.len());
         }
         self.read();
+        self.record(What::EventsRead);
     }
 
     /// Takes what has not arrived yet, though its callers wait no longer, out of the queue.
@@ -445,6 +445,7 @@ impl World<'_> {
                 Fault::Kill(name) if name.role == "api" => self.kill(usize::from(name.number - 1)),
                 _ => {}
             }
+            self.fault(step, FaultChange::Bit("it did".into()));
         }
     }
 

@@ -97,6 +97,17 @@ impl Books {
         whole(facts, self.posted(transfer))
     }
 
+    /// What a transfer in the journal reverses: as its rows say, or else as its intent asked.
+    #[must_use]
+    pub fn reversed_by(&self, facts: &Facts, transfer: Transfer) -> Option<Transfer> {
+        let posted = self.posted(transfer);
+        let row = facts.rows.get(posted.debit.min(posted.credit) as usize)?;
+        row.reverses.or_else(|| match facts.intents.get(posted.intent?.0 as usize)?.ask {
+            Ask::Reverse(original) => Some(original),
+            _ => None,
+        })
+    }
+
     /// Every intent that was sent with this key, each with another body.
     pub fn with_key(&self, key: Key) -> impl Iterator<Item = IntentId> {
         let mut next = self.keyed.get(key.0 as usize).copied().unwrap_or(NONE);
@@ -134,7 +145,7 @@ impl Books {
         let found = self
             .by_key(facts, row, body)
             .or_else(|| self.by_original(facts, trace, transfer, row))
-            .or_else(|| trace.by_body(facts, body?))
+            .or_else(|| self.by_body(facts, trace, transfer, body?))
             .or_else(|| trace.by_answer(facts, transfer));
         let Some(intent) = found else {
             // Half a transfer shows too little to say that nobody asked for it.
@@ -171,9 +182,29 @@ impl Books {
         if let Some(answered) = trace.by_answer(facts, transfer) {
             return Some(answered);
         }
-        let asked = trace.reversals_of(facts, original);
+        self.likeliest(facts, trace.reversals_of(facts, original))
+    }
+
+    /// A transfer that shows neither: the intent that asked for just this. A reversal moves what the transfer two
+    /// steps back along its chain moves, and its rivals ask for the same.
+    fn by_body(&self, facts: &Facts, trace: &mut Trace, transfer: Transfer, body: Body) -> Option<IntentId> {
+        let asked = trace.transfer_of(facts, body);
+        if trace.reversals_to(facts, self, body).is_empty() {
+            return asked;
+        }
+        let answered = trace.by_answer(facts, transfer);
+        let reversals = trace.reversals_to(facts, self, body);
+        // A transfer is named, or at least read, before anybody can reverse it, so it is met before its reversals.
+        let free = asked.filter(|id| self.effects(*id).count == 0);
+        let named = answered.filter(|id| asked == Some(*id) || reversals.contains(id));
+        named.or(free).or_else(|| self.likeliest(facts, reversals))
+    }
+
+    /// Of several intents that ask for the same: one in doubt, else any without an effect, else the first.
+    fn likeliest(&self, facts: &Facts, asked: &[IntentId]) -> Option<IntentId> {
         let free = |id: &&IntentId| self.effects(**id).count == 0;
-        let doubtful = |id: &&IntentId| facts.intents[id.0 as usize].heard.unknown;
+        let heard = |id: &IntentId| facts.intents[id.0 as usize].heard;
+        let doubtful = |id: &&IntentId| heard(id).unknown && !heard(id).ok;
         asked.iter().filter(free).find(doubtful).or_else(|| asked.iter().find(free)).or(asked.first()).copied()
     }
 
@@ -222,10 +253,12 @@ struct Trace {
     bodies: Option<HashMap<Body, IntentId, RandomState>>,
     answers: Option<Vec<u32>>,
     reversals: Option<HashMap<Transfer, Vec<IntentId>, RandomState>>,
+    reversed: Option<HashMap<Body, Vec<IntentId>, RandomState>>,
 }
 
 impl Trace {
-    fn by_body(&mut self, facts: &Facts, body: Body) -> Option<IntentId> {
+    /// The transfer that asked for this; else a bad request that a careless service could take for it.
+    fn transfer_of(&mut self, facts: &Facts, body: Body) -> Option<IntentId> {
         let bodies = self.bodies.get_or_insert_with(|| {
             // A careless reading of a bad request may be what a good one asks for: the good one then comes last, and
             // explains the effect.
@@ -240,6 +273,22 @@ impl Trace {
             misread.chain(asked).collect()
         });
         bodies.get(&body).copied()
+    }
+
+    /// The reversals that would move just this.
+    fn reversals_to(&mut self, facts: &Facts, books: &Books, body: Body) -> &[IntentId] {
+        let reversed = self.reversed.get_or_insert_with(|| {
+            let mut reversed = HashMap::<_, Vec<_>, _>::default();
+            for (id, intent) in facts.numbered_intents() {
+                if let Ask::Reverse(original) = intent.ask
+                    && let Some(body) = books.body(facts, original)
+                {
+                    reversed.entry(body.reversed()).or_default().push(id);
+                }
+            }
+            reversed
+        });
+        reversed.get(&body).map_or(&[], |intents| intents)
     }
 
     fn by_answer(&mut self, facts: &Facts, transfer: Transfer) -> Option<IntentId> {

@@ -73,7 +73,21 @@ pub enum Flaw {
     SameAccount,
     /// There is no key.
     NoKey,
-    /// The body is no JSON, or not the JSON of a transfer.
+    /// There is no body.
+    Empty,
+    /// The body is JSON that ends too early.
+    CutOff,
+    /// The body is no JSON.
+    NoJson,
+    /// The body is an array.
+    Array,
+    /// The body is null.
+    Null,
+    /// There is no amount.
+    NoAmount,
+    /// An account or the currency is missing.
+    Incomplete,
+    /// The body is wrong in a way that the workloads do not produce.
     Malformed,
     /// The body is far larger than any transfer.
     Huge,
@@ -119,7 +133,7 @@ fn transfer(facts: &mut Facts, call: &Call) -> Ask {
     let misread = amount.and_then(careless).and_then(body).map(forwards);
     let bad = |flaw| Ask::Bad { flaw, misread };
     match &call.raw {
-        Some(RawBody::Text(_)) => return bad(Flaw::Malformed),
+        Some(RawBody::Text(text)) => return bad(spoilt(text)),
         Some(RawBody::Padded { bytes }) if *bytes >= HUGE_BYTES => return bad(Flaw::Huge),
         Some(RawBody::Padded { .. }) => return bad(Flaw::Malformed),
         None => {}
@@ -138,12 +152,25 @@ fn transfer(facts: &mut Facts, call: &Call) -> Ask {
                     _ if a.currency != body.currency || b.currency != body.currency => bad(Flaw::OtherCurrency),
                     body => Ask::Transfer(body),
                 },
-                (_, _, None) => bad(Flaw::Malformed),
+                (_, _, None) => bad(Flaw::Incomplete),
                 _ => bad(Flaw::UnknownAccount),
             },
         },
         Some(Value::String(_)) => bad(Flaw::Text),
+        None => bad(Flaw::NoAmount),
         _ => bad(Flaw::Malformed),
+    }
+}
+
+/// What is wrong with a body that was written out.
+fn spoilt(body: &str) -> Flaw {
+    match serde_json::from_str::<Value>(body) {
+        _ if body.is_empty() => Flaw::Empty,
+        Ok(Value::Array(_)) => Flaw::Array,
+        Ok(Value::Null) => Flaw::Null,
+        Ok(_) => Flaw::Malformed,
+        Err(why) if why.is_eof() => Flaw::CutOff,
+        Err(_) => Flaw::NoJson,
     }
 }
 

@@ -75,6 +75,12 @@ pub struct Facts {
     pub deliveries: Vec<Delivery>,
     /// Event records without a readable id and transfer.
     pub unreadable_records: u64,
+    /// What kept the first such row from being read.
+    pub unreadable_row: Option<String>,
+    /// What kept the first such event record from being read.
+    pub unreadable_record: Option<String>,
+    /// Whether everything in the event topic had been recorded at some moment of the audit.
+    pub events_read: bool,
     /// What `balance` and `entries` said.
     pub views: Vec<View>,
     /// What happened to the plan's steps.

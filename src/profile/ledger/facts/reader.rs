@@ -36,6 +36,9 @@ pub struct Reader {
 
 type RowContent = (i64, i64, Transfer, Account, Currency, Option<Key>, Option<Transfer>);
 
+/// The name of a column that is missing, or is not of its type.
+type Column = &'static str;
+
 impl Default for Reader {
     fn default() -> Self {
         let facts = Facts { accounts: Names::numbered(super::ACCOUNTS), ..Facts::default() };
@@ -88,7 +91,8 @@ impl Reader {
                 self.reading(*sent, event.at, added, removed);
             }
             What::Record(record) => self.record(event.at, record),
-            What::Rows { .. } | What::EventsRead | What::Unsettled { .. } | What::Note { .. } | What::End { .. } => {}
+            What::EventsRead => self.facts.events_read = self.phase == Phase::Audit,
+            What::Rows { .. } | What::Unsettled { .. } | What::Note { .. } | What::End { .. } => {}
         }
         self.event = self.event.saturating_add(1);
     }
@@ -175,19 +179,25 @@ impl Reader {
 
     fn reading(&mut self, sent: Moment, at: Moment, added: &[Value], removed: &[Value]) {
         let number = index(self.facts.readings.len());
+        let removed = self.rows(removed, number);
+        let were_unreadable = removed.iter().filter(|row| row.is_err()).count() as u64;
+        self.unreadable_rows = self.unreadable_rows.saturating_sub(were_unreadable);
+        let values = added;
+        let added = self.rows(values, number);
+        for (value, row) in values.iter().zip(&added) {
+            let Err(column) = row else { continue };
+            self.unreadable_rows += 1;
+            self.facts.unreadable_row.get_or_insert_with(|| lack("row", value.get(column), column));
+        }
+        let (removed, added) = (removed.into_iter().flatten().collect(), added.into_iter().flatten().collect());
+        let (removed, added) = without_unchanged(removed, added);
         let first_removal = index(self.facts.removals.len());
-        for (place, value) in removed.iter().enumerate() {
-            match self.row(value, number, index(place)) {
-                Some(row) => self.remove(&row, number, index(place)),
-                None => self.unreadable_rows = self.unreadable_rows.saturating_sub(1),
-            }
+        for row in &removed {
+            self.remove(row);
         }
         let first_row = index(self.facts.rows.len());
-        for (place, value) in added.iter().enumerate() {
-            match self.row(value, number, index(place)) {
-                Some(row) => self.add(row),
-                None => self.unreadable_rows += 1,
-            }
+        for row in added {
+            self.add(row);
         }
         let reading = Reading {
             event: self.event,
@@ -201,15 +211,22 @@ impl Reader {
         self.facts.readings.push(reading);
     }
 
-    fn row(&mut self, value: &Value, reading: u32, place: u32) -> Option<Row> {
-        let fields = value.as_object()?;
+    fn rows(&mut self, values: &[Value], reading: u32) -> Vec<Result<Row, Column>> {
+        (0..).zip(values).map(|(place, value)| self.row(value, reading, place)).collect()
+    }
+
+    fn row(&mut self, value: &Value, reading: u32, place: u32) -> Result<Row, Column> {
+        let none = Map::new();
+        let fields = value.as_object().unwrap_or(&none);
         let facts = &mut self.facts;
-        Some(Row {
-            sequence: fields.get("sequence")?.as_i64()?,
-            amount: fields.get("amount")?.as_i64()?,
-            transfer: Transfer(facts.transfers.intern(&name(fields, "transfer")?)),
-            account: Account(facts.accounts.intern(&name(fields, "account")?)),
-            currency: Currency(facts.currencies.intern(text(fields, "currency")?)),
+        let whole = |column| fields.get(column).and_then(Value::as_i64).ok_or(column);
+        let named = |column| name(fields, column).ok_or(column);
+        Ok(Row {
+            sequence: whole("sequence")?,
+            amount: whole("amount")?,
+            transfer: Transfer(facts.transfers.intern(&named("transfer")?)),
+            account: Account(facts.accounts.intern(&named("account")?)),
+            currency: Currency(facts.currencies.intern(text(fields, "currency").ok_or("currency")?)),
             key: key(fields),
             reverses: name(fields, "reverses").map(|name| Transfer(facts.transfers.intern(&name))),
             reading,
@@ -225,7 +242,7 @@ impl Reader {
         self.facts.rows.push(row);
     }
 
-    fn remove(&mut self, row: &Row, reading: u32, place: u32) {
+    fn remove(&mut self, row: &Row) {
         let rows = &mut self.facts.rows;
         let live = self.live.get_or_insert_with(|| {
             let mut live = HashMap::<_, Vec<u32>, _>::default();
@@ -235,16 +252,24 @@ impl Reader {
             live
         });
         if let Some(number) = live.get_mut(&row.content()).and_then(Vec::pop) {
-            rows[number as usize].gone = Some(reading);
-            self.facts.removals.push(Removal { row: number, place });
+            rows[number as usize].gone = Some(row.reading);
+            self.facts.removals.push(Removal { row: number, place: row.place });
         }
     }
 
     fn record(&mut self, at: Moment, record: &Record) {
         let facts = &mut self.facts;
-        let (Some(id), Some(transfer)) = (name(&record.fields, "event"), name(&record.fields, "transfer")) else {
-            facts.unreadable_records += 1;
-            return;
+        let named = |field| name(&record.fields, field).ok_or(field);
+        let (id, transfer) = match (named("event"), named("transfer")) {
+            (Ok(id), Ok(transfer)) => (id, transfer),
+            (Err(field), _) | (_, Err(field)) => {
+                facts.unreadable_records += 1;
+                facts.unreadable_record.get_or_insert_with(|| match record.fields.get("unreadable") {
+                    Some(Value::String(why)) => format!("record: {why}"),
+                    _ => lack("record", record.fields.get(field), field),
+                });
+                return;
+            }
         };
         facts.deliveries.push(Delivery {
             event: self.event,
@@ -266,6 +291,40 @@ const UNSENT: Intent = Intent {
     heard: Heard { ok: false, refused: false, unknown: false },
     first_ok: None,
 };
+
+/// Why something cannot be read, for people.
+fn lack(what: &str, value: Option<&Value>, column: &str) -> String {
+    match value {
+        None => format!("{what} without `{column}`"),
+        Some(_) => format!("{what} whose `{column}` cannot be read"),
+    }
+}
+
+/// Takes out what is both removed and added: the reader compares whole rows, and a column that is none of the ledger's
+/// has changed.
+fn without_unchanged(removed: Vec<Row>, mut added: Vec<Row>) -> (Vec<Row>, Vec<Row>) {
+    if removed.is_empty() || added.is_empty() {
+        return (removed, added);
+    }
+    let mut again: HashMap<RowContent, u32, RandomState> = HashMap::default();
+    for row in &added {
+        *again.entry(row.content()).or_default() += 1;
+    }
+    let mut unchanged: HashMap<RowContent, u32, RandomState> = HashMap::default();
+    let is_gone = |row: &Row| {
+        let Some(left) = again.get_mut(&row.content()).filter(|left| **left > 0) else { return true };
+        *left -= 1;
+        *unchanged.entry(row.content()).or_default() += 1;
+        false
+    };
+    let removed = removed.into_iter().filter(is_gone).collect();
+    added.retain(|row| {
+        let Some(left) = unchanged.get_mut(&row.content()).filter(|left| **left > 0) else { return true };
+        *left -= 1;
+        false
+    });
+    (removed, added)
+}
 
 /// An id that the target may write as text or as a number.
 fn name<'a>(fields: &'a Map<String, Value>, field: &str) -> Option<Cow<'a, str>> {

@@ -41,7 +41,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         }
     }
     found.saw("acknowledged transfers and reversals", acknowledged, seen.share_of_load(5, 50));
-    found.needs("whole journals read in the audit", seen.books.complete);
+    found.needs_audit(seen);
     found
 }
 
@@ -65,8 +65,8 @@ fn answered_for_another(seen: &Seen<'_>, id: IntentId, intent: &Intent) -> bool 
     let acknowledged = |other: IntentId| other != id && seen.facts.intents[other.0 as usize].heard.ok;
     let other_body = intent.key.is_some_and(|key| seen.books.with_key(key).any(acknowledged));
     let same_original = |transfer: Transfer| {
-        let row = seen.facts.rows.get(seen.books.posted(transfer).debit as usize);
-        matches!(intent.ask, Ask::Reverse(original) if row.is_some_and(|row| row.reverses == Some(original)))
+        let reversed = || seen.books.reversed_by(seen.facts, transfer);
+        matches!(intent.ask, Ask::Reverse(original) if reversed() == Some(original))
     };
     other_body
         || seen.facts.attempts_of(intent).any(|(_, attempt)| match attempt.answer {

@@ -1,11 +1,14 @@
 //! `ledger.bad-input`: what has to be refused is refused with a 4xx and moves nothing, and the service goes on.
 //!
-//! An enormous body may be refused before it has been sent in full; the caller then only sees the connection end. So
-//! a reset says nothing there. Elsewhere it counts from the second one with the same flaw: a server may have closed
-//! an idle connection just as the caller used it again.
+//! An enormous body may be refused before it has been sent in full; the caller then only sees the connection end, or
+//! half an answer. So that says nothing there. Elsewhere whatever is neither yes nor no counts from the second request
+//! with the same flaw: a server may have closed an idle connection just as the caller used it again, and a machine
+//! that stood still may have kept anybody waiting. Statuses that speak of a refusal are left to the manifest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::contention::others_were_answered;
+use super::silence::Silence;
 use super::{Found, Seen};
 use crate::history::{AttemptId, Moment};
 use crate::judgement::Witness;
@@ -14,8 +17,9 @@ use crate::profile::ledger::facts::{Answer, Ask, Flaw, Instance, ProcessKind, Tr
 /// How many good requests in a row have to go unanswered before an instance counts as wedged.
 const UNANSWERED_MAX: u32 = 5;
 
-/// How many kinds of flaw have to have been answered; there are eleven, and the answer to a huge body may be lost.
-const FLAWS_LEAST: u64 = 9;
+/// How many kinds of flaw have to have been answered: all that the workload sends but one, for the answer to a huge body
+/// may be lost.
+const FLAWS_LEAST: u64 = 16;
 
 pub(super) fn judge(seen: &Seen<'_>) -> Found {
     let mut found = Found::default();
@@ -24,7 +28,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         return found;
     }
     let mut answered = BTreeSet::new();
-    let mut resets: BTreeMap<Flaw, u32> = BTreeMap::new();
+    let mut silence = Silence::default();
     for (id, attempt) in (0..).map(AttemptId).zip(&seen.facts.attempts) {
         let Ask::Bad { flaw, .. } = seen.facts.intents[attempt.intent.0 as usize].ask else { continue };
         let wrong = match attempt.answer {
@@ -33,16 +37,13 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
                 continue;
             }
             Answer::Ok { .. } => ("accepted", "it is acknowledged".to_owned()),
-            Answer::Unknown(Why::Status(status @ 500..)) if seen.is_undisturbed() => {
-                ("failed", format!("the answer is {status}"))
-            }
-            Answer::Unknown(Why::Reset) if seen.is_undisturbed() && flaw != Flaw::Huge => {
-                let resets = resets.entry(flaw).or_default();
-                *resets += 1;
-                if *resets < 2 {
+            Answer::Unknown(why) if seen.is_undisturbed() => {
+                let Some(text) = unanswered(why, flaw) else { continue };
+                let alone = !matches!(why, Why::Reset) && others_were_answered(seen, attempt);
+                if !(silence.is_repeated(flaw, attempt) || alone) {
                     continue;
                 }
-                ("failed", "the connection ends without an answer, as it did with this flaw before".to_owned())
+                ("failed", text)
             }
             _ => continue,
         };
@@ -54,8 +55,20 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
     let good = afterwards(&mut found, seen);
     found.saw("kinds of flaw that were refused", answered.len() as u64, FLAWS_LEAST);
     found.saw("good transfers acknowledged after a bad one", good, 10);
-    found.needs("whole journals read in the audit", seen.books.complete);
+    found.needs_audit(seen);
     found
+}
+
+/// What to say of an answer that is none; `None` where it may well be a refusal.
+fn unanswered(why: Why, flaw: Flaw) -> Option<String> {
+    match why {
+        Why::Status(400..500) | Why::Abandoned => None,
+        Why::Reset | Why::Unreadable if flaw == Flaw::Huge => None,
+        Why::Status(status) => Some(format!("the answer is {status}")),
+        Why::Reset => Some("the connection ends without an answer".to_owned()),
+        Why::Unreadable => Some("the answer cannot be read".to_owned()),
+        Why::Timeout => Some("no answer comes".to_owned()),
+    }
 }
 
 fn moved(found: &mut Found, seen: &Seen<'_>) {

@@ -14,18 +14,19 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         let effects = seen.books.effects(id);
         let attempts = || seen.facts.attempts_of(intent).map(|(_, attempt)| attempt);
         // Only what was acknowledged before is known to have taken effect before.
-        let forgotten = disturbed.iter().find(|(_, at)| intent.first_ok.is_some_and(|heard| heard < *at));
-        if let Some((_, at)) = forgotten
+        let forgotten = disturbed.iter().find(|fault| intent.first_ok.is_some_and(|heard| heard < fault.injected));
+        if let Some(fault) = forgotten
             && effects.count > 0
         {
-            again += attempts().filter(|attempt| attempt.invoked > *at).count() as u64;
+            again += attempts().filter(|attempt| attempt.invoked > fault.bit).count() as u64;
         }
         if effects.count < 2 {
             continue;
         }
         let first = attempts().map(|attempt| attempt.invoked).min().unwrap_or_default();
         let last = attempts().map(|attempt| attempt.invoked).max().unwrap_or_default();
-        let Some((step, at)) = disturbed.iter().find(|(_, at)| first < *at && *at < last) else { continue };
+        let between = |fault: &&Disturbance| first < fault.injected && fault.injected < last;
+        let Some(Disturbance { step, injected: at, .. }) = disturbed.iter().find(between) else { continue };
         found.blame("double", || {
             let pair = [Transfer(effects.first), Transfer(effects.second)];
             let expected = format!("{} takes effect once, though Redis was disturbed at {at}", seen.intent(id));
@@ -36,20 +37,29 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         });
     }
     found.saw("sendings of applied keys after Redis was disturbed", again, 5);
-    found.needs("whole journals read in the audit", seen.books.complete);
+    found.needs_audit(seen);
     found
 }
 
-/// The faults on Redis that made a difference, and when each began.
-fn disturbances(seen: &Seen<'_>) -> Vec<(StepId, Moment)> {
+/// A fault on Redis that made a difference.
+struct Disturbance {
+    step: StepId,
+    /// When it was about to be done.
+    injected: Moment,
+    /// When it had made a difference.
+    bit: Moment,
+}
+
+fn disturbances(seen: &Seen<'_>) -> Vec<Disturbance> {
     let of_redis =
         |step: &StepId| seen.plan.steps.get(usize::from(step.0)).is_some_and(|step| is_of_redis(&step.fault));
     let bit = seen.facts.faults.iter().filter(|fault| fault.change == FaultKind::Bit && of_redis(&fault.step));
     let injected = |step: StepId| {
         let mut of_step = seen.facts.faults.iter().filter(move |fault| fault.step == step);
-        of_step.find(|fault| fault.change == FaultKind::Injected).map(|fault| (step, fault.at))
+        of_step.find(|fault| fault.change == FaultKind::Injected).map(|fault| fault.at)
     };
-    bit.filter_map(|fault| injected(fault.step)).collect()
+    bit.filter_map(|fault| Some(Disturbance { step: fault.step, injected: injected(fault.step)?, bit: fault.at }))
+        .collect()
 }
 
 fn is_of_redis(fault: &Fault) -> bool {

@@ -2,8 +2,10 @@
 //!
 //! Three kinds of silence are not the ledger's fault: being told to slow down (408, 425, 429), an idle connection that
 //! a server closes just as a caller uses it again, and a machine so busy that nobody is answered. So a reset does not
-//! count, and a timeout only if the same instance answered others, asked later, meanwhile.
+//! count, and a timeout only if the same instance answered others, asked later, meanwhile. A 5xx counts then as well,
+//! or when one had come before: a deadlock may hold up everybody else, too, but it does not stay alone.
 
+use super::silence::Silence;
 use super::{Found, Seen, projection};
 use crate::history::{AttemptId, Phase};
 use crate::profile::ledger::facts::{Answer, Ask, Attempt, Body, Why};
@@ -30,17 +32,20 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
 }
 
 fn unanswered(found: &mut Found, seen: &Seen<'_>) {
+    let mut silence = Silence::default();
     for (id, attempt) in (0..).map(AttemptId).zip(&seen.facts.attempts) {
         let Answer::Unknown(why) = attempt.answer else { continue };
         let intent = &seen.facts.intents[attempt.intent.0 as usize];
         let text = match why {
             _ if intent.phase != Phase::Load || !Seen::moves(intent) => continue,
             Why::Status(408 | 425 | 429) | Why::Abandoned | Why::Unreadable | Why::Reset => continue,
-            Why::Status(status) => format!("the answer is {status}, though nothing was broken"),
+            Why::Status(status) if silence.is_repeated((), attempt) || others_were_answered(seen, attempt) => {
+                format!("the answer is {status}, though nothing was broken")
+            }
             Why::Timeout if others_were_answered(seen, attempt) => {
                 "no answer came, while others were answered".to_owned()
             }
-            Why::Timeout => continue,
+            Why::Timeout | Why::Status(_) => continue,
         };
         found.blame("unanswered", || {
             (format!("{} is acknowledged or refused", seen.intent(attempt.intent)), text, seen.attempt(id))
@@ -48,7 +53,8 @@ fn unanswered(found: &mut Found, seen: &Seen<'_>) {
     }
 }
 
-fn others_were_answered(seen: &Seen<'_>, silent: &Attempt) -> bool {
+/// Whether an instance that was silent to one caller answered others, who asked later, in the meantime.
+pub(super) fn others_were_answered(seen: &Seen<'_>, silent: &Attempt) -> bool {
     let end = silent.returned.unwrap_or(silent.invoked);
     let meanwhile = seen.facts.attempts.iter().filter(|other| {
         let inside = other.invoked > silent.invoked && other.returned.is_some_and(|returned| returned < end);

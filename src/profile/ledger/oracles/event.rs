@@ -3,7 +3,7 @@
 //! A missing event is lost, rather than late, when work that came after it has gone through to its own events: all
 //! probes have, and the transfer was acknowledged or read before the first of them was sent. What is younger than
 //! that may still be under way. An invented event is one whose transfer no reading ever had, though the final one was
-//! asked for after the event had come.
+//! asked for after the event had come. Neither is said unless the topic was read to its end in the audit.
 
 use super::{Found, Seen, probes};
 use crate::history::Moment;
@@ -48,15 +48,16 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
     }
     let told = missing(&mut found, seen, &ids);
     found.saw("posted transfers with an event", told, seen.share_of_load(5, 50));
-    found.needs("whole journals read in the audit", seen.books.complete);
-    found.needs("event topics without an unreadable record", facts.unreadable_records == 0);
+    found.needs_audit(seen);
+    found.needs_readable_events(seen);
+    found.needs("event topics read to their end in the audit", facts.events_read);
     found.needs("audits after all new transfers had gone through to their events", overtaken(seen).is_some());
     found
 }
 
 /// Blames transfers without an event; the number of those that have one.
 fn missing(found: &mut Found, seen: &Seen<'_>, ids: &[u32]) -> u64 {
-    let overtaken = overtaken(seen).filter(|_| seen.facts.unreadable_records == 0);
+    let overtaken = overtaken(seen).filter(|_| seen.facts.unreadable_records == 0 && seen.facts.events_read);
     let mut told = 0;
     for (number, posted) in (0..).zip(&seen.books.posted).filter(|(_, posted)| posted.legs > 0) {
         if ids[number as usize] != NONE {
@@ -87,7 +88,7 @@ fn overtaken(seen: &Seen<'_>) -> Option<Moment> {
 
 fn invented(found: &mut Found, seen: &Seen<'_>, transfer: Transfer, came: Moment) {
     let audited = seen.facts.audited().is_some_and(|audit| came < audit.sent);
-    if audited && seen.books.posted(transfer).first_seen == NONE {
+    if audited && seen.facts.events_read && seen.books.posted(transfer).first_seen == NONE {
         found.blame("invented", || {
             let name = seen.transfer(transfer);
             let expected = format!("{name}, of which an event tells, is in the journal");

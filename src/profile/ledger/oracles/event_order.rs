@@ -35,7 +35,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         }
     }
     found.saw("first deliveries that have one before them", followers(seen, &deliveries), seen.share_of_load(8, 30));
-    found.needs("event topics without an unreadable record", seen.facts.unreadable_records == 0);
+    found.needs_readable_events(seen);
     found
 }
 

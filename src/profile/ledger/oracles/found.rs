@@ -1,5 +1,6 @@
 //! Collecting what an oracle finds.
 
+use super::Seen;
 use crate::judgement::{ANOMALIES_MAX, Anomaly, Evidence, Finding, Witness};
 
 /// What an oracle found so far.
@@ -30,6 +31,19 @@ impl Found {
         self.saw(what, u64::from(holds), 1);
     }
 
+    /// The whole journal has to have been read in the audit.
+    pub(super) fn needs_audit(&mut self, seen: &Seen<'_>) {
+        let unreadable = seen.facts.readings.last().is_some_and(|last| last.unreadable > 0);
+        let why = seen.facts.unreadable_row.as_ref().filter(|_| unreadable);
+        self.needs(&because("whole journals read in the audit", why), seen.books.complete);
+    }
+
+    /// Every event record has to have been readable.
+    pub(super) fn needs_readable_events(&mut self, seen: &Seen<'_>) {
+        let what = because("event topics without an unreadable record", seen.facts.unreadable_record.as_ref());
+        self.needs(&what, seen.facts.unreadable_records == 0);
+    }
+
     /// Takes over what another oracle blames, as far as it concerns this one.
     pub(super) fn adopt(&mut self, other: Self) {
         self.total += other.total;
@@ -46,4 +60,8 @@ impl Found {
             evidence: self.evidence,
         }
     }
+}
+
+fn because(what: &str, why: Option<&String>) -> String {
+    why.map_or_else(|| what.to_owned(), |why| format!("{what} ({why})"))
 }

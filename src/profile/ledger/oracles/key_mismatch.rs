@@ -20,7 +20,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         }
     }
     found.saw("answers to another body under a key that was taken", answered, 10);
-    found.needs("whole journals read in the audit", seen.books.complete);
+    found.needs_audit(seen);
     found
 }
 

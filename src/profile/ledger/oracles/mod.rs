@@ -23,6 +23,7 @@ mod recovers;
 mod refused;
 mod reverse_once;
 mod same_answer;
+mod silence;
 mod story;
 
 use found::Found;

@@ -29,6 +29,6 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         }
     }
     found.saw("sendings of applied keys beyond the first", again, 10);
-    found.needs("whole journals read in the audit", seen.books.complete);
+    found.needs_audit(seen);
     found
 }

@@ -34,6 +34,6 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         });
     }
     found.saw("requests that were refused", refused, 5);
-    found.needs("whole journals read in the audit", seen.books.complete);
+    found.needs_audit(seen);
     found
 }

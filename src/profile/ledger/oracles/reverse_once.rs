@@ -8,7 +8,7 @@ use crate::profile::ledger::facts::{Answer, Ask, Transfer};
 pub(super) fn judge(seen: &Seen<'_>) -> Found {
     let facts = seen.facts;
     let mut found = Found::default();
-    more_than_once(&mut found, seen);
+    let reversals = more_than_once(&mut found, seen);
 
     let promised = promised(seen);
     let mut tried = vec![0_u32; facts.transfers.len()];
@@ -34,17 +34,20 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         }
     }
     let rivals = tried.iter().filter(|&&tries| tries >= 2).count() as u64;
+    found.saw("reversals in the journal", reversals, 5);
     found.saw("transfers that several keys tried to reverse", rivals, 5);
     found.saw("answers to reversals of what was never posted", of_nothing, 3);
-    found.needs("whole journals read in the audit", seen.books.complete);
+    found.needs_audit(seen);
     found
 }
 
-fn more_than_once(found: &mut Found, seen: &Seen<'_>) {
+/// Blames what is reversed more than once; the number of reversals in the journal.
+fn more_than_once(found: &mut Found, seen: &Seen<'_>) -> u64 {
     let mut reversal = vec![NONE; seen.facts.transfers.len()];
-    for (number, posted) in (0..).zip(&seen.books.posted).filter(|(_, posted)| posted.legs > 0) {
-        let row = seen.facts.rows.get(posted.debit.min(posted.credit) as usize);
-        let Some(original) = row.and_then(|row| row.reverses) else { continue };
+    let mut reversals = 0;
+    for number in 0..u32::try_from(seen.books.posted.len()).unwrap_or(NONE) {
+        let Some(original) = seen.books.reversed_by(seen.facts, Transfer(number)) else { continue };
+        reversals += 1;
         let slot = &mut reversal[original.0 as usize];
         if *slot == NONE {
             *slot = number;
@@ -61,6 +64,7 @@ fn more_than_once(found: &mut Found, seen: &Seen<'_>) {
             (expected, text, witnesses)
         });
     }
+    reversals
 }
 
 /// By transfer: whether some acknowledgement named it. If it is not in the journal, that is not the reversal's fault.

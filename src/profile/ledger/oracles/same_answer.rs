@@ -1,4 +1,7 @@
-//! `ledger.same-answer`: all definite answers to the same key and body agree, declines included.
+//! `ledger.same-answer`: all definite answers to the same key and body agree, declines included: both acknowledge or
+//! both refuse, with the same status if they refuse, and name the same transfer if they name one.
+//!
+//! Where a key came with two bodies, which status refuses the loser may depend on how far the other one is.
 
 use super::{Found, Seen};
 use crate::history::AttemptId;
@@ -19,7 +22,10 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
                 .flat_map(|(number, later)| answers(seen, intent).skip(number + 1).map(move |earlier| (earlier, later)))
         };
         compared += u64::from(pairs().next().is_some());
-        let contradiction = pairs().find(|((_, before), (_, after))| differ(before.answer, after.answer));
+        let reused = seen.books.is_reused(intent.key);
+        let contradiction = pairs().find(|((_, before), (_, after))| {
+            differ(before.answer, after.answer) || (!reused && differently_refused(before.answer, after.answer))
+        });
         if let Some(((first, before), (last, after))) = contradiction {
             found.blame("changed", || {
                 let expected = format!("{} gets the same answer every time", seen.intent(id));
@@ -52,6 +58,13 @@ fn differ(one: Answer, other: Answer) -> bool {
         _ if matches!(one, Answer::Ok { .. }) != matches!(other, Answer::Ok { .. }) => true,
         // A refusal need not name a transfer.
         (Some(one), Some(other)) => one != other,
+        _ => false,
+    }
+}
+
+fn differently_refused(one: Answer, other: Answer) -> bool {
+    match (one, other) {
+        (Answer::Refused { status: one, .. }, Answer::Refused { status: other, .. }) => one != other,
         _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! Requests that have to be refused, between good ones.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::callers::Callers;
 use super::composer::{Composer, name};
@@ -72,25 +72,32 @@ fn flawed(
     pair: (super::composer::AccountNumber, super::composer::AccountNumber),
     foreign: String,
 ) -> Vec<IntentId> {
-    let to_overflow = json!(u64::MAX);
     let mut flawed = Vec::new();
-    let amounts = [json!(0), json!(-250), json!(i64::MIN), to_overflow, json!(1e19), json!(12.5), json!("250")];
-    for amount in amounts {
-        flawed.push(composer.spoiled(pair, None, |fields| _ = fields.insert("amount".into(), amount)));
+    let amounts: [fn(i64) -> Value; 7] = [
+        |_| json!(0),
+        |amount| json!(-amount),
+        |_| json!(i64::MIN),
+        |_| json!(u64::MAX),
+        |_| json!(1e19),
+        |amount| Value::from(amount as f64 + 0.5),
+        |amount| json!(amount.to_string()),
+    ];
+    for of in amounts {
+        flawed.push(composer.spoiled(pair, None, |fields, amount| _ = fields.insert("amount".into(), of(amount))));
     }
     let same = name(pair.0);
     let unknown = ACCOUNTS.name(9_999);
     let changes =
         [("to", same), ("to", unknown.clone()), ("from", unknown), ("to", foreign), ("currency", "USD".into())];
     for (field, value) in changes {
-        flawed.push(composer.spoiled(pair, None, |fields| _ = fields.insert(field.into(), value.into())));
+        flawed.push(composer.spoiled(pair, None, |fields, _| _ = fields.insert(field.into(), value.into())));
     }
     for field in ["key", "amount", "from"] {
-        flawed.push(composer.spoiled(pair, None, |fields| _ = fields.remove(field)));
+        flawed.push(composer.spoiled(pair, None, |fields, _| _ = fields.remove(field)));
     }
     for body in ["", "{", "[]", "null", "no json at all", r#"{"from":"a-0001","to":"#] {
-        flawed.push(composer.spoiled(pair, Some(RawBody::Text(body.into())), |_| {}));
+        flawed.push(composer.spoiled(pair, Some(RawBody::Text(body.into())), |_, _| {}));
     }
-    flawed.push(composer.spoiled(pair, Some(RawBody::Padded { bytes: 1 << 20 }), |_| {}));
+    flawed.push(composer.spoiled(pair, Some(RawBody::Padded { bytes: 1 << 20 }), |_, _| {}));
     flawed
 }

@@ -105,18 +105,19 @@ impl Composer {
         self.intent(Call { operation: "reverse".into(), fields, raw: None })
     }
 
-    /// A transfer that has to be refused. `change` spoils the fields of a good one.
+    /// A transfer that has to be refused. `change` spoils the fields of a good one, whose amount it is told: what a
+    /// careless service could make of the spoiled one has to be an amount that no good transfer asks for.
     pub(super) fn spoiled(
         &mut self,
         (from, to): (AccountNumber, AccountNumber),
         raw: Option<RawBody>,
-        change: impl FnOnce(&mut Map<String, Value>),
+        change: impl FnOnce(&mut Map<String, Value>, i64),
     ) -> IntentId {
         let amount = self.random.random_range(100..=900);
         let amount = self.unused(from, to, amount);
         let key = self.next_key();
         let mut fields = self.transfer_fields(&key, from, to, json!(amount));
-        change(&mut fields);
+        change(&mut fields, amount);
         self.intent(Call { operation: "transfer".into(), fields, raw })
     }
 
@@ -164,8 +165,9 @@ impl Composer {
 
     fn unused(&mut self, from: AccountNumber, to: AccountNumber, amount: i64) -> i64 {
         let mut amount = amount;
-        // Ends: every step leaves the finitely many bodies that are taken further behind.
-        while !self.bodies.insert((from, to, amount)) {
+        // The opposite is what a reversal moves. Ends: every step leaves the finitely many bodies that are taken further
+        // behind.
+        while self.bodies.contains(&(to, from, amount)) || !self.bodies.insert((from, to, amount)) {
             amount += 1;
         }
         amount

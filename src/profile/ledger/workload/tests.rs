@@ -135,3 +135,29 @@ fn a_typo_in_a_parameter_is_an_error() {
     let message = wrong.unwrap_err().to_string();
     assert!(message.contains("unknown field `intent`"), "{message}");
 }
+
+#[test]
+fn what_a_careless_service_makes_of_bad_input_is_no_good_transfer() {
+    use crate::history::{AttemptId, ClientId, Event, History, IntentId, Moment, What};
+    use crate::profile::ledger::facts::{Ask, Facts};
+
+    let case = suite().case.into_iter().find(|case| case.id == "bad-input").unwrap();
+    for seed in 0..20 {
+        let to = instances(1).remove(0);
+        let sent = (0..).zip(script(&case, seed).intents).map(|(number, intent)| {
+            let (attempt, client, to) = (AttemptId(number), ClientId(0), to.clone());
+            let what = What::Invoke { attempt, intent: IntentId(number), client, to, call: intent.call };
+            Event { at: Moment(0), what }
+        });
+        let facts = Facts::read(&History { events: sent.collect() });
+        let asks = || facts.intents.iter().map(|intent| intent.ask);
+        let good: HashSet<_> =
+            asks().filter_map(|ask| if let Ask::Transfer(body) = ask { Some(body) } else { None }).collect();
+        let bad: Vec<_> =
+            asks().filter_map(|ask| if let Ask::Bad { misread, .. } = ask { misread } else { None }).collect();
+        assert!(bad.len() > 40);
+        assert!(bad.iter().all(|body| !good.contains(body)), "seed {seed}");
+        // Nor is the reversal of one transfer another transfer.
+        assert!(good.iter().all(|body| !good.contains(&body.reversed())), "seed {seed}");
+    }
+}
