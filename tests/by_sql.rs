@@ -10,12 +10,15 @@ fn run(case: &str, env: &[&str]) -> (Option<i32>, Vec<String>) {
     for variable in env {
         command.args(["--env", variable]);
     }
-    let output = command.output().unwrap();
+    let output = command.output().expect("fireassay runs");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-    let findings = report["runs"][0]["result"]["findings"].as_array().unwrap();
+    let findings = report["runs"][0]["result"]["findings"].as_array().expect("findings");
     let violated = findings.iter().filter(|judged| judged["verdict"] == "violation");
-    (output.status.code(), violated.map(|judged| judged["requirement"]["id"].as_str().unwrap().to_owned()).collect())
+    (
+        output.status.code(),
+        violated.map(|judged| judged["requirement"]["id"].as_str().expect("an id").to_owned()).collect(),
+    )
 }
 
 #[test]

@@ -35,6 +35,12 @@ pub struct Options {
     pub cancel: CancellationToken,
 }
 
+/// Variables added to those of the manifest.
+type Environment = Vec<(String, String)>;
+
+/// The name of a database that the target's set-up has filled, or why it could not.
+type Template = Result<String, String>;
+
 /// A stack that is up and a target that is built.
 #[derive(Debug)]
 pub struct Session {
@@ -45,7 +51,7 @@ pub struct Session {
     stack: Arc<Stack>,
     stack_start: Duration,
     /// Template databases by the environment that the target's set-up ran with: a set-up may depend on it.
-    templates: Mutex<BTreeMap<Vec<(String, String)>, Result<String, String>>>,
+    templates: Mutex<BTreeMap<Environment, Template>>,
     /// Ordinary runs share; a run that breaks the stack is alone.
     alone: RwLock<()>,
     next_sandbox: AtomicU32,
