@@ -347,10 +347,10 @@ fn a_standstill_of_the_machine_is_not_contention() {
     for attempt in standing {
         small.end(attempt, status(503));
     }
-    // The same transfer again, while everything is still slow.
-    small.transfer(3, 250, status(503));
     assert_eq!(small.blamed("contention"), [""; 0]);
     let mut small = Small::new();
+    // The same transfer may be unlucky twice.
+    small.transfer(3, 250, status(503));
     small.transfer(3, 250, status(503));
     small.transfer(3, 250, ok("t"));
     assert_eq!(small.blamed("contention"), [""; 0]);

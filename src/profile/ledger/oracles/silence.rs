@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use crate::history::{IntentId, Moment};
 use crate::profile::ledger::facts::Attempt;
 
-/// The failure that ended first, by the kind of request.
+/// The failures that ended first, of two different intents, by the kind of request.
 #[derive(Debug)]
 pub(super) struct Silence<Kind> {
-    first: BTreeMap<Kind, (Moment, IntentId)>,
+    first: BTreeMap<Kind, Vec<(Moment, IntentId)>>,
 }
 
 impl<Kind> Default for Silence<Kind> {
@@ -23,10 +23,16 @@ impl<Kind> Default for Silence<Kind> {
 impl<Kind: Ord> Silence<Kind> {
     /// Notes a failure; whether there was another one before it that no standstill explains together with it.
     pub(super) fn is_repeated(&mut self, kind: Kind, failed: &Attempt) -> bool {
-        let new = (failed.returned.unwrap_or(Moment(u64::MAX)), failed.intent);
-        let first = self.first.entry(kind).or_insert(new);
-        let (ended, intent) = *first;
-        *first = new.min(*first);
-        intent != failed.intent && ended < failed.invoked
+        let end = failed.returned.unwrap_or(Moment(u64::MAX));
+        let first = self.first.entry(kind).or_default();
+        let is_repeated = first.iter().any(|(ended, intent)| *intent != failed.intent && *ended < failed.invoked);
+        match first.iter_mut().find(|(_, intent)| *intent == failed.intent) {
+            Some((ended, _)) => *ended = end.min(*ended),
+            None => first.push((end, failed.intent)),
+        }
+        first.sort_unstable();
+        // One of the two is of another intent than any that comes.
+        first.truncate(2);
+        is_repeated
     }
 }
