@@ -133,12 +133,6 @@ impl Recorder {
         read(&lock(&self.inner).events)
     }
 
-    /// Calls `read` with the events from the given index on, for readers that have seen those before it. Recording waits
-    /// meanwhile.
-    pub fn with_events_from<T>(&self, index: usize, read: impl FnOnce(&[Event]) -> T) -> T {
-        self.with_events(|events| read(events.get(index..).unwrap_or_default()))
-    }
-
     /// A copy of everything so far.
     #[must_use]
     pub fn snapshot(&self) -> History {
@@ -213,9 +207,7 @@ mod tests {
         let error = recorder.flush().unwrap_err();
         assert!(error.to_string().contains("1024 MiB"), "{error}");
         assert_eq!(read_history(&path).unwrap(), recorder.snapshot());
-        assert_eq!(recorder.with_events_from(0, <[Event]>::len), 1);
-        assert_eq!(recorder.with_events_from(1, <[Event]>::len), 0);
-        assert_eq!(recorder.with_events_from(9, <[Event]>::len), 0);
+        assert_eq!(recorder.with_events(<[Event]>::len), 1);
     }
 
     #[test]

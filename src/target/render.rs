@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::manifest::{ManifestError, Role, Target};
 use super::program;
-use super::template::{self, fill};
+use super::template::fill;
 
 /// What the templates of one instance are filled in with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,15 +33,6 @@ pub struct Rendered {
     pub arguments: Vec<String>,
     /// Its environment, on top of whatever else it is given.
     pub env: BTreeMap<String, String>,
-}
-
-impl Role {
-    /// Whether a template of the command or the environment uses this variable: `uses("kafka")`.
-    #[must_use]
-    pub fn uses(&self, variable: &str) -> bool {
-        let mut texts = self.command.iter().chain(self.env.values());
-        texts.any(|text| template::variables(text).is_ok_and(|names| names.contains(variable)))
-    }
 }
 
 impl Target {

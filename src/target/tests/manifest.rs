@@ -125,17 +125,6 @@ fn commands_are_rendered() {
 }
 
 #[test]
-fn a_role_says_what_it_uses() {
-    let target = target(WHOLE).unwrap();
-    let uses = |role: &str| {
-        let role = target.role(role).unwrap();
-        ["postgres", "redis", "kafka"].into_iter().filter(|name| role.uses(name)).collect::<Vec<_>>()
-    };
-    assert_eq!(uses("api"), ["postgres", "redis"]);
-    assert_eq!(uses("relay"), ["kafka"]);
-}
-
-#[test]
 fn a_program_that_is_not_there_is_told_when_it_is_needed() {
     let target = target(&manifest("").replace("\"sh\"", "\"./target/release/acme\"")).unwrap();
     let error = target.render(&target.roles[0], &variables()).unwrap_err().to_string();
