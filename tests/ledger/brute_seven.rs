@@ -161,44 +161,65 @@ fn is_calm(plan: &Plan) -> bool {
 
 /// "Transfers back and forth over the same few accounts all get an answer, and none of their updates is lost." Only
 /// where nothing disturbs them. A connection that ends is not blamed, nor a request to slow down, nor silence unless
-/// ten later requests to the same instance were answered meanwhile.
+/// ten later requests to the same instance were answered meanwhile; a failure then, too, or if another transfer had
+/// failed before this one was sent.
 fn contention(sight: &Sight<'_>, plan: &Plan) -> bool {
+    let of_load =
+        |attempt: &Attempt<'_>| sight.intents[&attempt.intent].phase == Phase::Load && sight.moves(attempt.intent);
+    let failed = |attempt: &Attempt<'_>| match attempt.ended {
+        Some((end, Outcome::Unknown(Doubt::Status { status, .. }))) => {
+            (![408, 425, 429].contains(status)).then_some(end)
+        }
+        _ => None,
+    };
     let unanswered = sight.attempts.iter().any(|attempt| {
-        let of_load = sight.intents[&attempt.intent].phase == Phase::Load && sight.moves(attempt.intent);
         let silent = match attempt.ended {
-            Some((_, Outcome::Unknown(Doubt::Status { status, .. }))) => ![408, 425, 429].contains(status),
-            Some((end, Outcome::Unknown(Doubt::Timeout))) => {
-                let served = sight.attempts.iter().filter(|other| {
-                    let ended = other.ended.is_some_and(|(at, how)| at < end && is_definite(how));
-                    other.to == attempt.to && other.invoked > attempt.invoked && ended
-                });
-                served.count() >= 10
+            Some((_, Outcome::Unknown(Doubt::Timeout))) => others_were_served(sight, attempt),
+            _ if failed(attempt).is_some() => {
+                let before = sight.attempts.iter().filter(|other| of_load(other) && other.intent != attempt.intent);
+                let before = before.filter_map(failed).any(|end| end < attempt.invoked);
+                before || others_were_served(sight, attempt)
             }
             _ => false,
         };
-        of_load && silent
+        of_load(attempt) && silent
     });
     is_calm(plan) && (unanswered || projection(sight))
 }
 
+/// Ten later requests to the same instance were answered while this one was under way.
+fn others_were_served(sight: &Sight<'_>, attempt: &Attempt<'_>) -> bool {
+    let served = sight.attempts.iter().filter(|other| {
+        let ended = other.ended.zip(attempt.ended).is_some_and(|((at, how), (end, _))| at < end && is_definite(how));
+        other.to == attempt.to && other.invoked > attempt.invoked && ended
+    });
+    served.count() >= 10
+}
+
 /// "Impossible amounts, unknown or equal accounts, a foreign currency, a missing key and unreadable or enormous
 /// bodies are refused with a 4xx, move nothing, and the service goes on serving." What a fault may have caused is not
-/// blamed, nor the first connection that ends without an answer, nor any where the body is enormous.
+/// blamed, nor what was neither yes nor no unless another request with the same flaw had fared no better before, or ten
+/// others were answered meanwhile. A broken connection never counts where the body is enormous.
 fn bad_input(sight: &Sight<'_>, history: &History, plan: &Plan) -> bool {
     let flaw = |attempt: &Attempt<'_>| sight.flaw(sight.intents[&attempt.intent].call);
     let bad: Vec<_> = sight.attempts.iter().filter(|attempt| flaw(attempt).is_some()).collect();
     let accepted = bad.iter().any(|attempt| matches!(attempt.ended, Some((_, Outcome::Ok { .. }))));
     let moved = bad.iter().any(|attempt| !sight.effects(attempt.intent).is_empty());
-    let failed = bad.iter().any(|attempt| match attempt.ended {
-        Some((_, Outcome::Unknown(Doubt::Status { status, .. }))) => *status >= 500,
-        Some((_, Outcome::Unknown(Doubt::Reset(_)))) => {
-            let alike = bad.iter().filter(|other| {
-                let reset = matches!(other.ended, Some((_, Outcome::Unknown(Doubt::Reset(_)))));
-                reset && flaw(other) == flaw(attempt)
-            });
-            flaw(attempt) != Some("huge") && alike.count() >= 2
-        }
-        _ => false,
+    let silent = |attempt: &Attempt<'_>| {
+        let Some((end, Outcome::Unknown(doubt))) = attempt.ended else { return None };
+        let counts = match doubt {
+            Doubt::Status { status, .. } => !(400..500).contains(status),
+            Doubt::Reset(_) | Doubt::Unreadable(_) => flaw(attempt) != Some("huge"),
+            Doubt::Timeout => true,
+            Doubt::Abandoned => false,
+        };
+        counts.then_some(end)
+    };
+    let failed = bad.iter().filter(|attempt| silent(attempt).is_some()).any(|attempt| {
+        let alike = bad.iter().filter(|other| flaw(other) == flaw(attempt) && other.intent != attempt.intent);
+        let before = alike.filter_map(|other| silent(other)).any(|end| end < attempt.invoked);
+        let is_reset = matches!(attempt.ended, Some((_, Outcome::Unknown(Doubt::Reset(_)))));
+        before || (!is_reset && others_were_served(sight, attempt))
     });
     let instances: BTreeSet<_> = sight.attempts.iter().map(|attempt| attempt.to).collect();
     let ended = instances.iter().any(|instance| wedged(sight, instance, &bad) || crashed(history, instance, &bad));

@@ -136,7 +136,16 @@ impl<'a> Sight<'a> {
         let amount = call.fields.get("amount");
         match (&call.raw, from, to, amount) {
             (Some(RawBody::Padded { .. }), ..) => Some("huge"),
-            (Some(RawBody::Text(_)), ..) | (_, None, ..) | (_, _, None, _) | (.., None) => Some("malformed"),
+            (Some(RawBody::Text(body)), ..) => Some(match (body.trim_end(), serde_json::from_str::<Value>(body)) {
+                ("", _) => "empty",
+                (_, Ok(Value::Array(_))) => "array",
+                (_, Ok(Value::Null)) => "null",
+                (_, Ok(_)) => "malformed",
+                (_, Err(why)) if why.is_eof() => "cut off",
+                _ => "no json",
+            }),
+            (.., None) => Some("no amount"),
+            (_, None, ..) | (_, _, None, _) => Some("incomplete"),
             _ if !call.fields.contains_key("key") => Some("no key"),
             (.., Some(Value::String(_))) => Some("text"),
             (_, Some(from), Some(to), Some(amount)) => match amount.as_i64() {
