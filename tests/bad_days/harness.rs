@@ -54,7 +54,7 @@ impl World {
     pub(crate) fn command(&self, behaviours: &str) -> Command {
         let mut command = self.bare(env!("CARGO_BIN_EXE_fireassay"));
         command.args(["run", "--target", "target", "--suite", "suite.toml", "--runs-dir", "runs"]);
-        command.args(["--junit", "junit.xml"]).env("HOSTILE", behaviours);
+        command.args(["--junit", "junit.xml", "--env", &format!("HOSTILE={behaviours}")]);
         command
     }
 

@@ -141,10 +141,7 @@ fn a_history_that_cannot_grow_ends_the_run_and_leaves_nothing() {
     // Ignored, so that the harness sees an error like that of a full disk instead of a signal.
     let mut patient = world.bare("sh");
     patient.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(command.get_program()).args(command.get_args());
-    let mut running = world.start("command", {
-        patient.env("HOSTILE", "good");
-        patient
-    });
+    let mut running = world.start("command", patient);
     running.until("the load begins", is_loading);
     let limited =
         Command::new("prlimit").args([format!("--pid={}", running.pid()), "--fsize=4096".to_owned()]).status();
