@@ -1,7 +1,7 @@
 //! Double-entry ledgers: accounts, transfers under idempotency keys, reversals, a journal, one event per transfer.
 //!
 //! A history is read once into [`facts`]; what follows from them is worked out once in [`books`]; then each
-//! requirement has its oracle in [`oracles`].
+//! requirement has its oracle in `oracles`.
 
 pub mod books;
 mod contract;
