@@ -18,8 +18,10 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
                 let expected = format!("{} takes effect once", seen.intent(id));
                 let (one, other) = (seen.posted(first), seen.posted(second));
                 let text = format!(
-                    "sent {} times, it is in the journal {} times: {one} and {other}",
-                    intent.sent, effects.count
+                    "sent {} times, it is in the journal {} times: {}{one} and {other}",
+                    intent.sent,
+                    effects.count,
+                    if effects.count > 2 { "first " } else { "" },
                 );
                 let mut witnesses = seen.course(id);
                 witnesses.extend(seen.rows(first));
