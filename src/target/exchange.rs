@@ -89,9 +89,7 @@ fn failure(error: &reqwest::Error) -> Failure {
     }
     let hyper = cause::<hyper::Error>(error);
     Failure::Doubt(match (io, hyper) {
-        (_, Some(hyper)) if hyper.is_parse() => {
-            Doubt::Unreadable(format!("not HTTP: {}", innermost(error)))
-        }
+        (_, Some(hyper)) if hyper.is_parse() => Doubt::Unreadable(format!("not HTTP: {}", innermost(error))),
         (Some(io), _) => Doubt::Reset(printable(&io.to_string(), 200)),
         (None, Some(hyper)) if hyper.is_incomplete_message() => {
             Doubt::Reset("the connection was closed before the reply was complete".into())
