@@ -68,7 +68,8 @@ pub(super) fn defects(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let sink = Keep { shown: progress::sink(colour.for_stderr()), finished: Mutex::default() };
     let report = interrupt::run(async |cancel| runner::run(request, &sink, &cancel).await)??;
     let mut matrix = Matrix { rows: defects.into_iter().map(Row::new).collect(), command: command(args) };
-    for (run, report) in sink.into_finished() {
+    // A run that was cut short neither caught nor missed anything.
+    for (run, report) in sink.into_finished().into_iter().filter(|(_, report)| !report.interrupted) {
         let row = of_defect.get(run).and_then(|row| matrix.rows.get_mut(*row));
         if let Some(row) = row {
             let sight = Sight::of(&row.defect, &report);

@@ -138,5 +138,4 @@ impl Reader for Bytes {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
