@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chunked::Chunked;
-use super::{Begin, End, Kind, Label, Piece, Reader, Unreadable};
+use super::{Begin, Code, End, Kind, Label, Piece, Reader, Said, Unreadable};
 
 /// The longest head that is read; a longer one ends the reading.
 const HEAD_MAX: usize = 64 << 10;
@@ -21,7 +21,7 @@ const PATH_MAX: usize = 96;
 /// Readers for a new connection.
 pub(super) fn readers() -> (Box<dyn Reader>, Box<dyn Reader>) {
     let asked = Asked::default();
-    let requests = Requests { asked: asked.clone(), exchange: 0, body: None };
+    let requests = Requests { asked: asked.clone(), exchange: 0, current: None };
     let replies = Replies { asked, current: None };
     (Box::new(requests), Box::new(replies))
 }
@@ -69,26 +69,28 @@ impl Body {
     }
 }
 
-fn pass(len: usize) -> Piece {
-    if len == 0 { Piece::More } else { Piece::Pass(len) }
+/// The next piece of the message that has begun, if one has.
+fn rest(current: &mut Option<(End, Body)>, bytes: &[u8]) -> Result<Option<Piece>, Unreadable> {
+    let Some((end, body)) = current else { return Ok(None) };
+    if let Some(len) = body.advance(bytes)? {
+        end.bytes += len as u64;
+        return Ok(Some(if len == 0 { Piece::More } else { Piece::Pass(len) }));
+    }
+    Ok(current.take().map(|(end, _)| Piece::End(end)))
 }
 
 struct Requests {
     asked: Asked,
     /// The exchange that began last.
     exchange: u64,
-    /// What is left of its body, if it is not complete.
-    body: Option<Body>,
+    /// The request that has begun.
+    current: Option<(End, Body)>,
 }
 
 impl Reader for Requests {
     fn read(&mut self, bytes: &[u8]) -> Result<Piece, Unreadable> {
-        if let Some(body) = &mut self.body {
-            if let Some(len) = body.advance(bytes)? {
-                return Ok(pass(len));
-            }
-            self.body = None;
-            return Ok(Piece::End(End { exchange: self.exchange, status: None }));
+        if let Some(piece) = rest(&mut self.current, bytes)? {
+            return Ok(piece);
         }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut request = httparse::Request::new(&mut fields);
@@ -103,8 +105,9 @@ impl Reader for Requests {
         if method == "CONNECT" {
             return Err(Unreadable("a tunnel was asked for"));
         }
-        self.body = Some(framing(request.headers)?.unwrap_or(Body::Fixed(0)));
+        let body = framing(request.headers)?.unwrap_or(Body::Fixed(0));
         self.exchange += 1;
+        self.current = Some((End::request(self.exchange, len as u64), body));
         let mut queue = self.asked.queue();
         if queue.len() == PIPELINE_MAX {
             return Err(Unreadable("more than 1,024 requests wait for their replies"));
@@ -123,13 +126,8 @@ struct Replies {
 
 impl Reader for Replies {
     fn read(&mut self, bytes: &[u8]) -> Result<Piece, Unreadable> {
-        if let Some((end, body)) = &mut self.current {
-            if let Some(len) = body.advance(bytes)? {
-                return Ok(pass(len));
-            }
-            let end = *end;
-            self.current = None;
-            return Ok(Piece::End(end));
+        if let Some(piece) = rest(&mut self.current, bytes)? {
+            return Ok(piece);
         }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut response = httparse::Response::new(&mut fields);
@@ -155,7 +153,9 @@ impl Reader for Replies {
             204 | 304 => Body::Fixed(0),
             _ => framing(response.headers)?.unwrap_or(Body::UntilClose),
         };
-        self.current = Some((End { exchange: question.exchange, status: Some(status) }, body));
+        let code = Code::new(status.to_string().as_bytes());
+        let end = End { exchange: question.exchange, said: said(status), code, bytes: len as u64 };
+        self.current = Some((end, body));
         let kind = Kind::Reply { rewritten: None };
         Ok(Piece::Begin(Begin { exchange: question.exchange, len, kind }))
     }
@@ -209,6 +209,15 @@ fn digits(value: &[u8]) -> Option<u64> {
     let value = value.trim_ascii();
     let plain = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(value).ok().filter(|_| plain)?.parse().ok()
+}
+
+/// What a status says. A server that fails may have done its work before.
+fn said(status: u16) -> Said {
+    match status {
+        200..=399 => Said::Applied,
+        400..=499 => Said::Refused,
+        _ => Said::Unclear,
+    }
 }
 
 /// Whether a method may change something (RFC 9110, section 9.2.1).

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::kafka_rewrite::{self, Call};
-use super::{Begin, End, Kind, Label, Piece, Reader, Unreadable};
+use super::{Begin, End, Kind, Label, Piece, Reader, Said, Unreadable};
 
 /// The longest frame believed in; brokers accept 100 MiB by default.
 const FRAME_MAX: usize = 1 << 30;
@@ -58,6 +58,8 @@ impl Asked {
 struct Left {
     exchange: u64,
     bytes: usize,
+    /// The length of the whole frame.
+    len: usize,
 }
 
 impl Left {
@@ -65,7 +67,7 @@ impl Left {
     fn next(left: &mut Option<Self>, available: usize) -> Option<Piece> {
         let frame = left.as_mut()?;
         if frame.bytes == 0 {
-            let end = End { exchange: frame.exchange, status: None };
+            let end = End { exchange: frame.exchange, said: Said::Unclear, code: None, bytes: frame.len as u64 };
             *left = None;
             return Some(Piece::End(end));
         }
@@ -98,7 +100,7 @@ impl Reader for Requests {
             queue.pop_front();
         }
         queue.push_back(Question { exchange: self.exchange, correlation: [c0, c1, c2, c3], call });
-        self.left = Some(Left { exchange: self.exchange, bytes: len - REQUEST_HEAD });
+        self.left = Some(Left { exchange: self.exchange, bytes: len - REQUEST_HEAD, len });
         let label = Label { text: label(call.key), changes: changes(call.key) };
         Ok(Piece::Begin(Begin { exchange: self.exchange, len: REQUEST_HEAD, kind: Kind::Request(label) }))
     }
@@ -137,7 +139,7 @@ impl Reader for Replies {
         }
         // Those before it will not be answered any more.
         queue.drain(..=place.unwrap_or_default());
-        self.left = Some(Left { exchange, bytes: len - here });
+        self.left = Some(Left { exchange, bytes: len - here, len });
         Ok(Piece::Begin(Begin { exchange, len: here, kind: Kind::Reply { rewritten } }))
     }
 }

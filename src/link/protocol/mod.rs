@@ -5,6 +5,7 @@
 //! reader of its own ([`Bytes`]) has no exchanges; faults that act on bytes and connections work all the same.
 
 mod chunked;
+mod code;
 mod http;
 mod kafka;
 mod kafka_rewrite;
@@ -12,6 +13,7 @@ mod kafka_rewrite;
 use std::net::SocketAddr;
 
 use super::faults::Way;
+pub(super) use code::Code;
 
 /// What is spoken on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,12 +105,36 @@ pub(super) struct Label {
 }
 
 /// The end of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct End {
     /// The exchange it belongs to.
     pub(super) exchange: u64,
-    /// The status of a reply, where the protocol has one.
-    pub(super) status: Option<u16>,
+    /// What a reply said about the request. A request says nothing: [`Said::Unclear`].
+    pub(super) said: Said,
+    /// How a reply said it, for people.
+    pub(super) code: Option<Code>,
+    /// How many bytes the message had as it came.
+    pub(super) bytes: u64,
+}
+
+/// What a reply says about what its request changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It worked, and what it changed stands.
+    Applied,
+    /// It worked inside a transaction that is still open.
+    Pending,
+    /// It failed: nothing of it stands.
+    Refused,
+    /// The protocol, or its reader, does not say.
+    Unclear,
+}
+
+impl End {
+    /// The end of a request.
+    fn request(exchange: u64, bytes: u64) -> Self {
+        Self { exchange, said: Said::Unclear, code: None, bytes }
+    }
 }
 
 /// Why a stream cannot be followed any further.

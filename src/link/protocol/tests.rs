@@ -92,8 +92,10 @@ HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789
 HTTP/1.1 402 Payment Required\r\nContent-Length: 0\r\n\r\n\
 HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nHTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 503 \r\n\r\nuntil the end";
 
-fn end(exchange: u64, status: Option<u16>) -> End {
-    End { exchange, status }
+/// The ends of messages, as `1 Applied 201`.
+fn ends(seen: &Seen) -> Vec<String> {
+    let code = |end: &End| end.code.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
+    seen.ended.iter().map(|end| format!("{} {:?}{}", end.exchange, end.said, code(end))).collect()
 }
 
 #[test]
@@ -114,9 +116,13 @@ fn http_exchanges_are_paired_and_labelled() {
             ("DELETE /z", true),
         ]
     );
-    assert_eq!(requests.ended, (1..=6).map(|exchange| end(exchange, None)).collect::<Vec<_>>());
-    let statuses = [201, 200, 402, 200, 204, 503];
-    assert_eq!(replies.ended, (1..).zip(statuses).map(|(n, status)| end(n, Some(status))).collect::<Vec<_>>());
+    assert_eq!(ends(&requests), (1..=6).map(|exchange| format!("{exchange} Unclear")).collect::<Vec<_>>());
+    assert_eq!(
+        ends(&replies),
+        ["1 Applied 201", "2 Applied 200", "3 Refused 402", "4 Applied 200", "5 Applied 204", "6 Unclear 503"]
+    );
+    let total: u64 = requests.ended.iter().map(|end| end.bytes).sum();
+    assert_eq!(total, HTTP_REQUESTS.len() as u64);
 }
 
 #[track_caller]

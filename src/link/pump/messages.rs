@@ -6,7 +6,7 @@ use super::{Pump, Stop};
 use crate::fault::Repeat;
 use crate::link::exchange::{Loss, Opening, Place, REPEATABLE_MAX};
 use crate::link::faults::Way;
-use crate::link::protocol::{Begin, End, Kind, Label};
+use crate::link::protocol::{Begin, End, Kind, Label, Said};
 use crate::link::repeat;
 
 /// A request as it passes.
@@ -110,12 +110,10 @@ impl Pump<'_> {
                     repeat::deliver(shared, delivery, None);
                 }
                 let Some(Loss { evidence, label }) = self.losing.take() else { return Ok(ready) };
-                evidence.act(match end.status {
-                    // Where the reader knows no status, as on Kafka, the reply may have been an error.
-                    None => format!("lost the reply to {label} (Sent)"),
-                    Some(status @ 400..) => format!("lost the reply {status} to {label} (Sent)"),
-                    Some(status) => format!("lost the reply {status} to {label} (Applied)"),
-                });
+                let code = end.code.map(|code| format!(" {code}")).unwrap_or_default();
+                // Of anything else it is only known that the upstream had it: the reply may have been an error.
+                let truth = if end.said == Said::Applied { "Applied" } else { "Sent" };
+                evidence.act(format!("lost the reply{code} to {label} ({truth})"));
                 Err(Stop::Taken)
             }
         }
