@@ -140,6 +140,7 @@ pub(crate) fn case_file() -> CaseFile {
         lacks: Vec::new(),
         script: script(),
         plan: Plan { steps: vec![kill] },
+        trace: false,
     }
 }
 

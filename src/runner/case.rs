@@ -73,6 +73,7 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
         planned,
         script: Arc::new(case_file.script.clone()),
         plan: &case_file.plan,
+        traced: case_file.trace,
         folder: &folder,
         recorder: Arc::new(recorder),
         figures: Figures::default(),
@@ -154,6 +155,7 @@ fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
         expected: expected.map(|it| (it.requirement.clone(), it.reason.clone())).collect(),
         lacks: lacks.map(|it| (it.requirement.clone(), it.reason.clone())).collect(),
         script,
+        trace: plan.is_at_messages(),
         plan,
     })
 }
@@ -223,6 +225,8 @@ struct Run<'a> {
     planned: &'a Planned,
     script: Arc<Script>,
     plan: &'a Plan,
+    /// Whether exchanges are recorded.
+    traced: bool,
     folder: &'a Path,
     recorder: Arc<Recorder>,
     figures: Figures,
@@ -243,6 +247,7 @@ impl<'a> Run<'a> {
             logs: &self.folder.join("logs"),
             env: &self.stage.env,
             seed: self.planned.seed,
+            traced: self.traced,
         };
         let sandbox = Sandbox::make(self.stage.stack, blueprint, &self.recorder).await;
         let sandbox = Arc::new(sandbox.map_err(failed)?);
@@ -294,10 +299,24 @@ impl<'a> Run<'a> {
         if stage.cancel.is_cancelled() {
             return Ok(());
         }
-        let nemesis = self.load(sandbox, &callers, &readings).await.map_err(failed)?;
+        let recorder = Arc::clone(&self.recorder);
         let ended = |name: &InstanceName| sandbox.instance(name).is_none_or(Instance::has_ended);
+        let settling = Settling {
+            profile: stage.profile,
+            callers: &callers,
+            readings: &readings,
+            events,
+            recorder: &recorder,
+            ended: &ended,
+            cancel: stage.cancel,
+        };
+        if self.traced {
+            // What the set-up left to be done must not be mistaken for the load's.
+            settling.rest(Instant::now() + SETUP_DEADLINE, &|| sandbox.changes(), &|| false).await;
+        }
+        let nemesis = self.load(sandbox, &callers, &readings, settling).await.map_err(failed)?;
         if !stage.cancel.is_cancelled() {
-            self.settle(&callers, &readings, events, &ended).await;
+            self.settle(settling).await;
         }
         if !stage.cancel.is_cancelled() {
             self.audit(&callers, &readings, events, &ended).await;
@@ -322,6 +341,7 @@ impl<'a> Run<'a> {
         sandbox: &Arc<Sandbox>,
         callers: &Arc<Callers>,
         readings: &Readings,
+        settling: Settling<'_>,
     ) -> Result<Nemesis<'a>, String> {
         let of = self.script.clients.iter().map(|steps| steps.len() as u64).sum();
         self.enter(Phase::Load, Step::Load { sent: 0, of });
@@ -333,6 +353,12 @@ impl<'a> Run<'a> {
         let load = async {
             nemesis.armed().await;
             let through = callers.load(Instant::now() + LOAD_DEADLINE).await;
+            if self.traced {
+                // What the callers asked for may go on after they have been answered, and meet its fault there.
+                let deadline = Instant::now() + self.planned.case.settle;
+                let done = || !self.plan.steps.is_empty() && !nemesis.waits_for_exchange();
+                settling.rest(deadline, &|| sandbox.changes(), &done).await;
+            }
             load_ended.cancel();
             through
         };
@@ -352,18 +378,9 @@ impl<'a> Run<'a> {
         nemesis.failure().map_or(Ok(nemesis), Err)
     }
 
-    async fn settle(&mut self, callers: &Callers, readings: &Readings, events: Option<&EventReader>, ended: Ended<'_>) {
+    async fn settle(&mut self, settling: Settling<'_>) {
         self.enter(Phase::Settle, Step::Settling(String::new()));
         let clock = StdInstant::now();
-        let settling = Settling {
-            profile: self.stage.profile,
-            callers,
-            readings,
-            events,
-            recorder: &self.recorder,
-            ended,
-            cancel: self.stage.cancel,
-        };
         let shown = self.shown;
         let deadline = Instant::now() + self.planned.case.settle;
         settling.settle(deadline, &|what| shown(Step::Settling(what))).await;

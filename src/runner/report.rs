@@ -49,6 +49,9 @@ pub struct CaseFile {
     pub script: Script,
     /// What goes wrong.
     pub plan: Plan,
+    /// Whether the exchanges on every link are recorded, the load begins with a target at rest and ends when it rests again.
+    #[serde(default)]
+    pub trace: bool,
 }
 
 /// `result.json`: what came of one run.
