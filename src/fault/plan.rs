@@ -177,6 +177,38 @@ impl Fault {
     pub fn is_momentary(&self) -> bool {
         matches!(self, Self::Restart(_) | Self::FlushRedis)
     }
+
+    /// Whether it breaks what several runs share, so that no other run may be under way.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka)
+    }
+
+    /// The instances that it treats, or whose links.
+    #[must_use]
+    pub fn instances(&self) -> Vec<&InstanceName> {
+        match self {
+            Self::Kill(name) | Self::Stop(name) | Self::Pause(name) | Self::Restart(name) => vec![name],
+            Self::Partition { edge, .. }
+            | Self::Cut { edge }
+            | Self::Latency { edge, .. }
+            | Self::Blackhole { edge }
+            | Self::Exchange(AtExchange { edge, .. }) => edge.instances(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Edge {
+    /// The instances at its ends.
+    #[must_use]
+    pub fn instances<'a>(&'a self) -> Vec<&'a InstanceName> {
+        let instance = |node: &'a Node| match node {
+            Node::Instance(name) => Some(name),
+            _ => None,
+        };
+        [&self.from, &self.to].into_iter().filter_map(instance).collect()
+    }
 }
 
 impl fmt::Display for Node {
