@@ -817,7 +817,7 @@ async fn a_delay_ends_in_time_or_when_it_is_healed() {
 }
 
 #[derive(Debug, Default)]
-struct Notes(std::sync::Mutex<Vec<String>>);
+struct Notes(Mutex<Vec<String>>);
 
 impl fireassay::link::Observer for Notes {
     fn now(&self) -> Moment {
