@@ -9,6 +9,7 @@ mod code;
 mod http;
 mod kafka;
 mod kafka_rewrite;
+mod postgres;
 
 use std::net::SocketAddr;
 
@@ -20,7 +21,8 @@ pub(super) use code::Code;
 pub enum Protocol {
     /// HTTP/1.1. Exchanges are labelled `POST /transfers`, without the query.
     Http,
-    /// Bytes only, so far. TLS and GSS requests reach the server, which answers them.
+    /// Version 3 of the protocol. Exchanges are labelled with the shape of their SQL: `COMMIT`,
+    /// `insert into postings (id, amount) values (?)`. A connection that becomes encrypted passes as bytes.
     Postgres,
     /// Bytes only, so far.
     Redis,
@@ -35,7 +37,8 @@ impl Protocol {
         match self {
             Self::Http => http::readers(),
             Self::Kafka => kafka::readers(address),
-            Self::Postgres | Self::Redis => (Box::new(Bytes), Box::new(Bytes)),
+            Self::Postgres => postgres::readers(),
+            Self::Redis => (Box::new(Bytes), Box::new(Bytes)),
         }
     }
 
