@@ -87,6 +87,7 @@ fn judge(args: &Args, stored: &StoredRun) -> Result<CaseReport, Failure> {
         error,
         stuck: conclusion.stuck,
         notes: conclusion.notes,
+        whole: conclusion.whole,
         interrupted: history.end() == Some(&End::Interrupted),
         directory: args.run.clone(),
         started_unix: 0,

@@ -17,6 +17,7 @@ mod pointers;
 mod progress;
 pub(crate) mod run;
 pub(crate) mod select;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,7 @@ First steps:
   fireassay list                          the cases, and the requirements they check
   fireassay run                           the quick cases against the reference target
   fireassay run --target ./my-service     the same against a service with a target.toml
+  fireassay sweep                         a fault at every message of one transfer in turn
   fireassay explain ledger.once           what a requirement demands, and why
 
 Exit codes:
@@ -59,6 +61,7 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Sweep(sweep::Args),
     List(list::Args),
     Explain(explain::Args),
     Doctor(doctor::Args),
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<u8, Failure> {
     match &cli.command {
         Command::Run(args) => run::run(args, cli.color),
+        Command::Sweep(args) => sweep::sweep(args, cli.color),
         Command::List(args) => list::list(args, cli.color),
         Command::Explain(args) => explain::explain(args, cli.color),
         Command::Doctor(args) => doctor::doctor(args, cli.color),

@@ -3,6 +3,7 @@
 //! **Invariant:** consumers only. A report takes what the runner left and gives back text; it cannot change a run,
 //! and nothing in here prints.
 
+pub mod diagram;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -11,6 +12,7 @@ pub mod stored;
 pub mod story;
 pub mod style;
 pub mod summary;
+pub mod sweep;
 pub mod terminal;
 pub mod text;
 mod timeline;

@@ -74,6 +74,7 @@ pub(crate) fn report(case: &str, seed: u64, violated: &[&str]) -> CaseReport {
         error: None,
         stuck: None,
         notes: Vec::new(),
+        whole: true,
         interrupted: false,
         directory: PathBuf::from("target/fireassay/runs/retries-7"),
         started_unix: 1_700_000_000,
@@ -93,6 +94,7 @@ impl Workload for NoWork {
 /// Two cases, quick and full.
 pub(crate) fn suite() -> Suite {
     let case = |id: &str, tier, requirements: &[&str]| Case {
+        explore: None,
         id: id.into(),
         title: format!("the case {id}"),
         tier,

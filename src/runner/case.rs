@@ -34,6 +34,9 @@ const AUDIT_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a run that is to be cut short may take to end its steps in order.
 const CANCEL_GRACE: Duration = Duration::from_secs(2);
 
+/// How long a target at rest is watched, to know what it does without being asked.
+const IDLE_WATCH: Duration = Duration::from_millis(500);
+
 /// How often the history is written to disk and the instances are looked at.
 const UPKEEP_PAUSE: Duration = Duration::from_millis(50);
 
@@ -96,6 +99,7 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
     let history = run.recorder.snapshot();
     let conclusion = conclude(stage.profile, &case_file, &history);
     let Figures { reset, start, load, settle, .. } = run.figures;
+    let whole = conclusion.whole && error.is_none();
     let report = CaseReport {
         fireassay_result: CASE_FORMAT,
         profile: case_file.profile,
@@ -110,6 +114,7 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
         error,
         stuck: conclusion.stuck,
         notes: conclusion.notes,
+        whole,
         interrupted,
         directory: folder,
         started_unix,
@@ -167,7 +172,7 @@ fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
         read_every: case.read_every,
         settle: case.settle,
         script: case.workload.script(seed, &stage.target.fronts()),
-        trace: plan.is_at_messages(),
+        trace: plan.is_at_messages() || case.explore.is_some(),
         plan,
     })
 }
@@ -212,6 +217,7 @@ fn unrun(stage: &Stage<'_>, planned: &Planned, started_unix: u64, why: String) -
         error: Some(why),
         stuck: None,
         notes: Vec::new(),
+        whole: false,
         interrupted: false,
         directory: stage.runs_dir.to_owned(),
         started_unix,
@@ -310,6 +316,11 @@ impl<'a> Run<'a> {
         if self.case.trace {
             // What the set-up left to be done must not be mistaken for the load's.
             settling.rest(Instant::now() + SETUP_DEADLINE, &|| sandbox.changes(), &|| false).await;
+            self.recorder.record(What::Rested);
+            if self.case.plan.steps.is_empty() {
+                // Long enough to see what the target does without being asked.
+                tokio::time::sleep(IDLE_WATCH).await;
+            }
         }
         let nemesis = self.load(sandbox, &callers, &readings, settling).await.map_err(failed)?;
         if !stage.cancel.is_cancelled() {
@@ -345,8 +356,14 @@ impl<'a> Run<'a> {
         let clock = StdInstant::now();
         let load_ended = CancellationToken::new();
         let recorder = Arc::clone(&self.recorder);
-        let nemesis =
-            Nemesis::new(Arc::clone(sandbox), recorder, &self.case.plan, callers.sent(), load_ended.clone(), self.shown);
+        let nemesis = Nemesis::new(
+            Arc::clone(sandbox),
+            recorder,
+            &self.case.plan,
+            callers.sent(),
+            load_ended.clone(),
+            self.shown,
+        );
         let load = async {
             nemesis.armed().await;
             let through = callers.load(Instant::now() + LOAD_DEADLINE).await;

@@ -12,6 +12,8 @@ use crate::profile::{JudgedCase, Profile};
 pub struct Conclusion {
     /// The case as a whole.
     pub verdict: Verdict,
+    /// See [`CaseReport::whole`](super::CaseReport::whole).
+    pub whole: bool,
     /// One for each requirement of the case.
     pub findings: Vec<Judged>,
     /// One for each step of the plan.
@@ -40,7 +42,7 @@ pub fn conclude(profile: &dyn Profile, case: &CaseFile, history: &History) -> Co
         Some(End::Stuck(why)) => Some(why.clone()),
         _ => None,
     };
-    Conclusion { verdict, findings, faults, figures: figures(history), stuck, notes: notes(shortfalls, history) }
+    Conclusion { verdict, whole, findings, faults, figures: figures(history), stuck, notes: notes(shortfalls, history) }
 }
 
 /// What each finding counts for, after the target's declared failures.

@@ -202,9 +202,9 @@ impl<'a> Nemesis<'a> {
         let stalled = act == Act::Stall;
         if stalled {
             over.await;
-            held.release(Release::GoOn(format!("{victim} was stopped")));
+            held.release(&format!("{victim} was stopped"), Release::GoOn);
         } else {
-            held.release(Release::Lost(format!("{victim} was killed")));
+            held.release(&format!("{victim} was killed"), Release::Lost);
             over.await;
         }
         match inject::undo(&self.sandbox, &self.recorder, &deed).await {

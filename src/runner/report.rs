@@ -99,6 +99,9 @@ pub struct CaseReport {
     /// What else a reader should know of how the run went; at most [`NOTES_MAX`].
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Whether the run ended in order, every fault bit, no instance stayed away and nothing was owed at the end.
+    #[serde(default)]
+    pub whole: bool,
     /// Whether the run was cut short by the user.
     pub interrupted: bool,
     /// The folder with `case.json`, `history.jsonl`, `result.json` and the instances' logs.
@@ -131,6 +134,7 @@ impl CaseReport {
             error: Some(why.into()),
             stuck: None,
             notes: Vec::new(),
+            whole: false,
             interrupted: false,
             directory: PathBuf::new(),
             started_unix: 0,

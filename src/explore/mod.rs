@@ -1,0 +1,3 @@
+//! Looking for faults that find something.
+
+pub mod sweep;
