@@ -232,13 +232,17 @@ fn store_run(folder: &Path, times: u32, applied: u32, end: Option<End>) {
         title: "Each transfer is sent several times".into(),
         tier: Tier::Quick,
         target: "reference".into(),
+        manifest: "targets/reference/target.toml".into(),
         env: vec![("REFERENCE_DEFECTS".into(), "check-then-insert".into())],
         seed: 7,
         requirements: vec![requirement],
         expected: Vec::new(),
         lacks: Vec::new(),
+        read_every: None,
+        settle: std::time::Duration::from_secs(10),
         script: serde_json::from_value::<Script>(script).expect("a script"),
         plan: Plan::default(),
+        trace: false,
     };
     fs::write(folder.join("case.json"), serde_json::to_vec(&case).expect("JSON")).expect("written");
     let recorder = Recorder::create(&folder.join("history.jsonl")).expect("a history");

@@ -131,7 +131,7 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
         let stage = Arc::clone(stage);
         let applies = case.requirements.iter().any(|id| stage.target().lack(id).is_none());
         Trial::ignorable_test(format!("{}::{}", stage.suite().profile, case.id), move || {
-            verdict(&stage.run(&Planned { case, seed, env: Vec::new() }))
+            verdict(&stage.run(&Planned::drawn(case, seed)))
         })
         .with_ignored_flag(!applies)
     };

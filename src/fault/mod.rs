@@ -4,10 +4,12 @@
 //! yields a [`plan::Plan`] in which nothing is left open. The nemesis (in the runner) carries it out.
 
 mod describe;
+mod exchange;
 pub mod plan;
 mod resolve;
 pub mod spec;
 
-pub use plan::{Direction, Edge, Fault, Heal, Node, Pick, Plan, RedisData, Repeat, Step, Trigger};
+pub use exchange::{Act, AtExchange, Pattern, Pick, Repeat};
+pub use plan::{Direction, Edge, Fault, Heal, Node, Plan, RedisData, Step, Trigger};
 pub use resolve::{ResolveError, resolve};
 pub use spec::FaultSpec;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::exchange::{AtExchange, Pick};
 use crate::history::{InstanceName, StepId};
 
 /// Faults with their triggers, resolved from a seed. Step `n` is the `n`th entry.
@@ -47,7 +48,7 @@ pub enum Trigger {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Heal {
-    /// This long after it was injected.
+    /// This long after it was injected, or after it has acted on a process at an exchange.
     After(#[serde(with = "humantime_serde")] Duration),
     /// When this many further attempts have been sent; at the latest at the end of the load phase.
     Operations(u32),
@@ -92,32 +93,6 @@ pub enum Direction {
     Requests,
     /// Requests arrive; replies do not.
     Replies,
-}
-
-/// Which exchanges of a link are meant, counted from the injection on.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pick {
-    /// The `n`th, counted from 1.
-    Nth(u32),
-    /// The first `n`.
-    First(u32),
-    /// All.
-    Every,
-    /// Each with this probability, from a stream of random numbers of its own.
-    Probability(f64),
-}
-
-/// How a request is delivered a second time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Repeat {
-    /// Once the first delivery has been answered.
-    InARow,
-    /// At the same time, on a second connection.
-    Concurrently,
-    /// This long after the first delivery was answered.
-    Late(#[serde(with = "humantime_serde")] Duration),
 }
 
 /// What a restarted Redis still knows.
@@ -180,29 +155,20 @@ pub enum Fault {
         /// The link.
         edge: Edge,
     },
-    /// The request arrives and is answered; the reply is lost and the caller's connection reset. HTTP links.
-    LoseReply {
-        /// The link.
-        edge: Edge,
-        /// Which exchanges.
-        pick: Pick,
-    },
-    /// The connection is reset before the request is passed on. HTTP links.
-    CutBefore {
-        /// The link.
-        edge: Edge,
-        /// Which exchanges.
-        pick: Pick,
-    },
-    /// The request is delivered twice; the caller hears the first answer. HTTP links.
-    Repeat {
-        /// The link.
-        edge: Edge,
-        /// Which exchanges.
-        pick: Pick,
-        /// How.
-        how: Repeat,
-    },
+    /// Something happens at single exchanges. Healing ends the picking, starts again what was killed and lets go on
+    /// what was stopped; for these a [`Heal::After`] counts from the act.
+    Exchange(AtExchange),
+}
+
+impl Plan {
+    /// Whether some fault waits for one exchange between the target and its stack, so that messages matter.
+    #[must_use]
+    pub fn is_at_messages(&self) -> bool {
+        self.steps.iter().any(|step| match &step.fault {
+            Fault::Exchange(AtExchange { edge, pick: Pick::Nth(_), .. }) => edge.from != Node::Client,
+            _ => false,
+        })
+    }
 }
 
 impl Fault {
@@ -210,6 +176,38 @@ impl Fault {
     #[must_use]
     pub fn is_momentary(&self) -> bool {
         matches!(self, Self::Restart(_) | Self::FlushRedis)
+    }
+
+    /// Whether it breaks what several runs share, so that no other run may be under way.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka)
+    }
+
+    /// The instances that it treats, or whose links.
+    #[must_use]
+    pub fn instances(&self) -> Vec<&InstanceName> {
+        match self {
+            Self::Kill(name) | Self::Stop(name) | Self::Pause(name) | Self::Restart(name) => vec![name],
+            Self::Partition { edge, .. }
+            | Self::Cut { edge }
+            | Self::Latency { edge, .. }
+            | Self::Blackhole { edge }
+            | Self::Exchange(AtExchange { edge, .. }) => edge.instances(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Edge {
+    /// The instances at its ends.
+    #[must_use]
+    pub fn instances<'a>(&'a self) -> Vec<&'a InstanceName> {
+        let instance = |node: &'a Node| match node {
+            Node::Instance(name) => Some(name),
+            _ => None,
+        };
+        [&self.from, &self.to].into_iter().filter_map(instance).collect()
     }
 }
 

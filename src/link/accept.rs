@@ -17,6 +17,8 @@ use super::connection::Connection;
 use super::counters::Tally;
 use super::faults::Armed;
 use super::protocol::Protocol;
+use super::trace::Observer;
+use crate::fault::Edge;
 
 /// Pause after a failed `accept`: out of file descriptors, trying again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -28,6 +30,10 @@ pub(super) struct Shared {
     pub(super) upstream: SocketAddr,
     pub(super) protocol: Protocol,
     pub(super) seed: u64,
+    /// Who connects to whom, in words.
+    pub(super) edge: String,
+    /// Is told of every exchange, if anybody is.
+    pub(super) observer: Option<Arc<dyn Observer>>,
     /// The faults in force. Pumps ask `has_changed`, one atomic load, once per chunk.
     pub(super) armed: watch::Sender<Armed>,
     /// Cancelled when the link is dropped.
@@ -40,8 +46,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(address: SocketAddr, upstream: SocketAddr, protocol: Protocol, seed: u64) -> Arc<Self> {
+    pub(super) fn new(
+        edge: &Edge,
+        address: SocketAddr,
+        upstream: SocketAddr,
+        protocol: Protocol,
+        seed: u64,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            edge: edge.to_string(),
+            observer,
             address,
             upstream,
             protocol,

@@ -133,13 +133,17 @@ pub(crate) fn case_file() -> CaseFile {
         title: "Transfers are sent again".into(),
         tier: Tier::Quick,
         target: "reference".into(),
+        manifest: PathBuf::from("targets/reference/target.toml"),
         env: vec![("REFERENCE_DEFECTS".into(), "check-then-insert".into())],
         seed: 7,
         requirements: vec![requirement("ledger.once"), requirement("ledger.acked")],
         expected: Vec::new(),
         lacks: Vec::new(),
+        read_every: None,
+        settle: Duration::from_secs(10),
         script: script(),
         plan: Plan { steps: vec![kill] },
+        trace: false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Carries a plan out: waits for each step's trigger, injects, heals, and says whether it bit.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::Step as Shows;
 use super::case::Shown;
 use super::inject::{self, InForce};
-use crate::fault::{Fault, Heal, Plan, Step, Trigger};
-use crate::history::{FaultChange, Recorder, StepId, What};
+use crate::fault::{Act, AtExchange, Fault, Heal, Node, Pick, Plan, Step, Trigger};
+use crate::history::{FaultChange, InstanceName, Recorder, StepId, What};
+use crate::link::{Held, Release};
 use crate::sandbox::Sandbox;
 
 /// How often a fault in force is asked whether it has bitten.
@@ -50,6 +52,8 @@ struct Progress {
     step: Step,
     injected: SetOnce<Instant>,
     in_force: Mutex<Option<InForce>>,
+    /// A process is being treated at an exchange, and it is not undone yet.
+    treating: AtomicBool,
     bite: Mutex<Option<Bite>>,
 }
 
@@ -63,12 +67,17 @@ impl<'a> Nemesis<'a> {
         load_ended: CancellationToken,
         shown: Shown<'a>,
     ) -> Self {
-        let turns = plan.steps.iter().filter_map(|step| turn_of(&step.fault));
+        let at_exchange = |step: &Step| match &step.fault {
+            Fault::Exchange(at) => at.victim().map(ToString::to_string),
+            _ => None,
+        };
+        let turns = plan.steps.iter().filter_map(|step| turn_of(&step.fault).or_else(|| at_exchange(step)));
         let turns = turns.map(|key| (key, AsyncMutex::default())).collect();
         let steps = plan.steps.iter().map(|step| Progress {
             step: step.clone(),
             injected: SetOnce::new(),
             in_force: Mutex::default(),
+            treating: AtomicBool::new(false),
             bite: Mutex::default(),
         });
         let steps = steps.collect();
@@ -130,6 +139,15 @@ impl<'a> Nemesis<'a> {
         if progress.step.fault.is_momentary() {
             return;
         }
+        if let Fault::Exchange(at) = &progress.step.fault
+            && let Some(victim) = at.victim()
+        {
+            tokio::select! {
+                () = self.treat(index, at, victim) => {}
+                () = self.watch_for_bite(index) => {}
+            }
+            return self.heal(index).await;
+        }
         let sent_at_injection = *self.sent.borrow();
         tokio::select! {
             biased;
@@ -138,6 +156,76 @@ impl<'a> Nemesis<'a> {
             () = self.watch_for_bite(index) => {}
         }
         self.heal(index).await;
+    }
+
+    /// Kills or stops the process at each exchange that is held for it, and undoes that in time.
+    async fn treat(&self, index: usize, at: &AtExchange, victim: &InstanceName) {
+        let injection = match &*lock(&self.steps[index].in_force) {
+            Some(InForce::Link(injection)) => Arc::clone(injection),
+            _ => return,
+        };
+        loop {
+            let held = tokio::select! {
+                biased;
+                () = self.load_ended.cancelled() => return,
+                held = injection.held() => held,
+            };
+            let Some(held) = held else { return };
+            let _turn = match self.turns.get(&victim.to_string()) {
+                Some(turn) => Some(turn.lock().await),
+                None => None,
+            };
+            self.steps[index].treating.store(true, Ordering::Release);
+            self.treat_once(index, at.act, victim, held).await;
+            self.steps[index].treating.store(false, Ordering::Release);
+        }
+    }
+
+    async fn treat_once(&self, index: usize, act: Act, victim: &InstanceName, held: Held) {
+        let deed = match act {
+            Act::Stall => Fault::Pause(victim.clone()),
+            _ => Fault::Kill(victim.clone()),
+        };
+        match inject::inject(&self.sandbox, &self.recorder, &deed).await {
+            Ok(_) => {}
+            Err(inject::NotInjected::Pointless(why)) => return self.decide(index, Bite::Missed(why)),
+            Err(inject::NotInjected::Failed(why)) => return self.fail(why),
+        }
+        let sent = *self.sent.borrow();
+        let over = async {
+            tokio::select! {
+                biased;
+                () = self.load_ended.cancelled() => {}
+                () = self.heal_due(self.steps[index].step.heal, sent) => {}
+            }
+        };
+        let stalled = act == Act::Stall;
+        if stalled {
+            over.await;
+            held.release(Release::GoOn(format!("{victim} was stopped")));
+        } else {
+            held.release(Release::Lost(format!("{victim} was killed")));
+            over.await;
+        }
+        match inject::undo(&self.sandbox, &self.recorder, &deed).await {
+            Ok(text) => self.say(index, FaultChange::Healed(text)),
+            Err(inject::NotHealed::Target(why)) => {
+                self.recorder.record(What::Note { text: why });
+            }
+            Err(inject::NotHealed::Stack(why)) => self.fail(why),
+        }
+    }
+
+    /// Whether a fault is still to come that waits for an exchange which the callers do not cause directly: what they
+    /// asked for may go on after they have been answered.
+    pub(super) fn waits_for_exchange(&self) -> bool {
+        self.steps.iter().any(|progress| {
+            let waits = match &progress.step.fault {
+                Fault::Exchange(AtExchange { edge, pick: Pick::Nth(_), .. }) => edge.from != Node::Client,
+                _ => false,
+            };
+            waits && (lock(&progress.bite).is_none() || progress.treating.load(Ordering::Acquire))
+        })
     }
 
     async fn inject(&self, index: usize) {

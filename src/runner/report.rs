@@ -34,6 +34,9 @@ pub struct CaseFile {
     pub tier: Tier,
     /// The target's name.
     pub target: String,
+    /// The target's manifest, as seen from the folder in which the run was started.
+    #[serde(default)]
+    pub manifest: PathBuf,
     /// Variables that were added to the target's environment.
     pub env: Vec<(String, String)>,
     /// The seed.
@@ -45,10 +48,24 @@ pub struct CaseFile {
     /// Those among them that the target declares not to apply to it: requirement and what it lacks.
     #[serde(default)]
     pub lacks: Vec<(String, String)>,
+    /// How often the readings are repeated during the load, besides the final audit.
+    #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    pub read_every: Option<Duration>,
+    /// How long the target may take to recover and drain after the last fault was healed.
+    #[serde(default = "settle", with = "humantime_serde")]
+    pub settle: Duration,
     /// What the callers do.
     pub script: Script,
     /// What goes wrong.
     pub plan: Plan,
+    /// Whether the exchanges on every link are recorded, the load begins with a target at rest and ends when it rests again.
+    #[serde(default)]
+    pub trace: bool,
+}
+
+/// As most cases have it; for files that do not say.
+fn settle() -> Duration {
+    Duration::from_secs(10)
 }
 
 /// `result.json`: what came of one run.
@@ -103,10 +120,10 @@ impl CaseReport {
         Self {
             fireassay_result: CASE_FORMAT,
             profile: String::new(),
-            case: planned.case.id.clone(),
-            title: planned.case.title.clone(),
+            case: planned.case().to_owned(),
+            title: planned.title().to_owned(),
             target: String::new(),
-            seed: planned.seed,
+            seed: planned.seed(),
             verdict: Verdict::Inconclusive,
             findings: Vec::new(),
             faults: Vec::new(),
@@ -125,9 +142,9 @@ impl CaseReport {
     /// something does.
     #[must_use]
     pub fn not_applicable(planned: &super::Planned, suite: &Suite, target: &Target) -> Option<Self> {
-        let required = suite.requirements.iter().filter(|it| planned.case.requirements.contains(&it.id));
+        let required = planned.requirements(suite);
         let judged = |it: &Requirement| Some(Judged::lacking(it, &target.lack(&it.id)?.reason));
-        let findings = required.map(judged).collect::<Option<Vec<_>>>()?;
+        let findings = required.iter().map(judged).collect::<Option<Vec<_>>>()?;
         let (profile, target) = (suite.profile.clone(), target.name.clone());
         let report = Self::not_run(planned, "");
         Some(Self { profile, target, verdict: Verdict::NotApplicable, findings, error: None, ..report })

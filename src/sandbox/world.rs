@@ -5,12 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::instance::{Instance, InstanceSpec, StartError};
 use super::{Port, PortError, ProcessSpec, RedisDatabase, ServiceError, Stack, StackConfig};
 use crate::fault::{Edge, Node};
-use crate::history::{InstanceName, Recorder};
-use crate::link::{Link, Protocol};
+use crate::history::{Exchange, InstanceName, Moment, Recorder, What};
+use crate::link::{Link, Observer, Protocol};
 use crate::target::{ManifestError, Role, Target, Variables};
 
 /// Why a sandbox could not be made.
@@ -55,6 +56,40 @@ pub struct Blueprint<'a> {
     pub env: &'a [(String, String)],
     /// For the links' random numbers.
     pub seed: u64,
+    /// Whether the exchanges on every link are recorded.
+    pub traced: bool,
+}
+
+/// Writes the exchanges of the links into the run's history.
+#[derive(Debug)]
+struct Writes {
+    recorder: Arc<Recorder>,
+    left: AtomicU32,
+}
+
+/// The most exchanges that a run records; a note says when there are more.
+const EXCHANGES_MAX: u32 = 100_000;
+
+fn observer(recorder: &Arc<Recorder>) -> Arc<dyn Observer> {
+    Arc::new(Writes { recorder: Arc::clone(recorder), left: AtomicU32::new(EXCHANGES_MAX) })
+}
+
+impl Observer for Writes {
+    fn now(&self) -> Moment {
+        self.recorder.now()
+    }
+
+    fn over(&self, exchange: Exchange) {
+        let left = self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        match left {
+            Ok(1) => {
+                let text = format!("more than {EXCHANGES_MAX} exchanges passed; the rest is not recorded");
+                self.recorder.record(What::Note { text });
+            }
+            Ok(_) => _ = self.recorder.record(What::Exchange(exchange)),
+            Err(_) => {}
+        }
+    }
 }
 
 /// One run's private world.
@@ -67,6 +102,7 @@ pub struct Sandbox {
     topics: Vec<String>,
     redis: RedisDatabase,
     prefix: String,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Sandbox {
@@ -95,6 +131,7 @@ impl Sandbox {
             topics: topics.into_iter().map(|(name, _)| name).collect(),
             redis,
             prefix,
+            observer: blueprint.traced.then(|| observer(recorder)),
         };
         // The sandbox exists before these are checked, so that a failure of one tidies up the other.
         cloned?;
@@ -167,7 +204,8 @@ impl Sandbox {
         let failed = |source| SandboxError::Link { edge: edge.to_string(), source };
         // Each link has random numbers of its own, whatever links there are besides.
         let seed = seed.wrapping_add(fnv1a(edge.to_string().as_bytes()));
-        let link = Link::open(edge.clone(), upstream, protocol, seed).await.map_err(failed)?;
+        let observer = self.observer.clone();
+        let link = Link::open_observed(edge.clone(), upstream, protocol, seed, observer).await.map_err(failed)?;
         let address = link.address();
         self.links.insert(edge, link);
         Ok(address)
@@ -189,6 +227,12 @@ impl Sandbox {
     #[must_use]
     pub fn link(&self, edge: &Edge) -> Option<&Link> {
         self.links.get(edge)
+    }
+
+    /// How many exchanges that may change something have begun on all links together.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.links.values().map(|link| link.counters().changes).sum()
     }
 
     /// What links could not do as they should.
