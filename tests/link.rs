@@ -167,7 +167,7 @@ async fn until_bite(injection: &Injection, bite: &str) {
 
 #[tokio::test]
 async fn bytes_arrive_exactly_however_they_are_cut() {
-    for protocol in [Protocol::Http, Protocol::Postgres, Protocol::Kafka] {
+    for protocol in [Protocol::Http, Protocol::Postgres, Protocol::Redis, Protocol::Kafka, Protocol::Bytes] {
         let link = link(Upstream::echo().await, protocol).await;
         let (mut from, mut to) = connect(&link).await.into_split();
         let mut sent: Vec<u8> = (0..600_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
@@ -263,7 +263,7 @@ async fn overlapping_partitions_both_bite_and_the_last_one_lets_go() {
 
 #[tokio::test]
 async fn latency_and_partition_go_together() {
-    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let link = link(Upstream::echo().await, Protocol::Bytes).await;
     let mut client = connect(&link).await;
     client.write_all(b"a").await.unwrap();
     receive(&mut client, 1).await;
@@ -310,7 +310,7 @@ async fn a_partition_of_requests_lets_replies_pass() {
 
 #[tokio::test]
 async fn a_partition_holds_the_end_of_a_connection_too() {
-    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let link = link(Upstream::echo().await, Protocol::Bytes).await;
     let mut client = connect(&link).await;
     client.write_all(b"PING").await.unwrap();
     receive(&mut client, 4).await;
@@ -326,7 +326,7 @@ async fn a_partition_holds_the_end_of_a_connection_too() {
 #[tokio::test]
 async fn a_cut_resets_both_ends_of_every_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let link = link(listener.local_addr().unwrap(), Protocol::Postgres).await;
+    let link = link(listener.local_addr().unwrap(), Protocol::Bytes).await;
     let mut pairs = Vec::new();
     for _ in 0..3 {
         let mut client = connect(&link).await;
@@ -351,7 +351,7 @@ async fn a_cut_resets_both_ends_of_every_connection() {
 
 #[tokio::test]
 async fn latency_delays_every_chunk_and_keeps_the_order() {
-    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let link = link(Upstream::echo().await, Protocol::Bytes).await;
     let mut client = connect(&link).await;
     client.set_nodelay(true).unwrap();
     let delay = Duration::from_millis(100);
@@ -371,7 +371,7 @@ async fn latency_delays_every_chunk_and_keeps_the_order() {
 
 #[tokio::test]
 async fn healing_latency_lets_out_what_is_on_its_way() {
-    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let link = link(Upstream::echo().await, Protocol::Bytes).await;
     let mut client = connect(&link).await;
     let hour = Duration::from_secs(3_600);
     let latency = link.inject(LinkFault::Latency { delay: hour, jitter: Duration::ZERO });
@@ -386,7 +386,7 @@ async fn healing_latency_lets_out_what_is_on_its_way() {
 
 #[tokio::test]
 async fn a_blackhole_silences_connections_for_ever() {
-    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let link = link(Upstream::echo().await, Protocol::Bytes).await;
     let mut before = connect(&link).await;
     before.write_all(b"PING").await.unwrap();
     receive(&mut before, 4).await;
@@ -668,7 +668,7 @@ async fn an_upstream_that_refuses_is_a_reset_and_counted() {
 #[tokio::test]
 async fn a_reset_upstream_is_a_reset_for_the_caller() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let link = link(listener.local_addr().unwrap(), Protocol::Postgres).await;
+    let link = link(listener.local_addr().unwrap(), Protocol::Bytes).await;
     let mut client = connect(&link).await;
     let (server, _) = listener.accept().await.unwrap();
     server.set_zero_linger().unwrap();

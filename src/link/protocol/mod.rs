@@ -1,8 +1,7 @@
 //! Readers: where messages begin and end in a stream of bytes, and what they are called.
 //!
 //! A reader never changes what arrives in which order, and what it cannot read passes as bytes, unless that would let a
-//! client past its link ([`Protocol::passes_unread`]). A protocol without a
-//! reader of its own ([`Bytes`]) has no exchanges; faults that act on bytes and connections work all the same.
+//! client past its link ([`Protocol::passes_unread`]).
 
 mod chunked;
 mod code;
@@ -10,6 +9,7 @@ mod http;
 mod kafka;
 mod kafka_rewrite;
 mod postgres;
+mod redis;
 
 use std::net::SocketAddr;
 
@@ -24,11 +24,14 @@ pub enum Protocol {
     /// Version 3 of the protocol. Exchanges are labelled with the shape of their SQL: `COMMIT`,
     /// `insert into postings (id, amount) values (?)`. A connection that becomes encrypted passes as bytes.
     Postgres,
-    /// Bytes only, so far.
+    /// RESP2 and RESP3. Exchanges are labelled `SET`, `XGROUP CREATE`. A connection that becomes a monitor or a replica's,
+    /// or on which replies are switched off, passes as bytes from then on.
     Redis,
     /// Exchanges are labelled `Produce`. Addresses in replies become the link's, so that clients stay on it; a connection
     /// with a reply that cannot be read is cut. The link leads to one broker.
     Kafka,
+    /// Anything else. Bytes only, without exchanges: faults that act on bytes and connections work all the same.
+    Bytes,
 }
 
 impl Protocol {
@@ -38,7 +41,8 @@ impl Protocol {
             Self::Http => http::readers(),
             Self::Kafka => kafka::readers(address),
             Self::Postgres => postgres::readers(),
-            Self::Redis => (Box::new(Bytes), Box::new(Bytes)),
+            Self::Redis => redis::readers(),
+            Self::Bytes => (Box::new(Bytes), Box::new(Bytes)),
         }
     }
 

@@ -4,6 +4,7 @@ mod http;
 mod kafka;
 mod noise;
 mod postgres;
+mod redis;
 
 use std::fmt::Write;
 use std::net::SocketAddr;
