@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod conformance;
 pub mod detection;
+pub mod explore;
 pub mod fault;
 pub mod history;
 pub mod judgement;

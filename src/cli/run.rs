@@ -103,7 +103,7 @@ pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
 fn publish(args: &Args, suite: &Suite, report: &RunReport, palette: Palette) -> Result<u8, Failure> {
     let stale = summary::stale(report, suite);
     let code = exit::code_of(report, !stale.is_empty());
-    let told = tell_all(report, &args.target);
+    let told = tell_all(report);
     let mut unwritten = Vec::new();
     if let Some(path) = &args.junit {
         unwritten.extend(write_junit(path, &told, &stale).err());

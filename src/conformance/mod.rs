@@ -162,7 +162,7 @@ mod tests {
         let passed = |case: &str| {
             let mut report = report(case, 1, &[]);
             report.findings[0].expected = Some("a replica lags".into());
-            tell(&report, None, "reference")
+            tell(&report, None)
         };
         assert_eq!(stale_among(&[passed("retries"), passed("broker-down")], &suite()), ["ledger.acked"]);
         assert!(stale_among(&[passed("retries")], &suite()).is_empty(), "tests may have been filtered");

@@ -136,7 +136,7 @@ mod tests {
 
     fn xml_with(reports: &[CaseReport], stale: &[String]) -> String {
         let stored = StoredRun { case: case_file(), history: history() };
-        let told: Vec<_> = reports.iter().map(|report| tell(report, Some(&stored), "reference")).collect();
+        let told: Vec<_> = reports.iter().map(|report| tell(report, Some(&stored))).collect();
         let mut xml = Vec::new();
         write(&told, stale, &mut xml).expect("a report");
         String::from_utf8(xml).expect("text").replace("><", ">\n<")
@@ -170,7 +170,7 @@ mod tests {
             and 2 more findings of this requirement, in result.json
             everything that happened: target/fireassay/runs/retries-7/history.jsonl
             judge it again: fireassay check target/fireassay/runs/retries-7
-            run it again:   fireassay run --target reference --case retries --seed 7 --env REFERENCE_DEFECTS=check-then-insert]]>
+            run it again:   fireassay replay target/fireassay/runs/retries-7]]>
             </failure>
             <system-out>
             <![CDATA[[[ATTACHMENT|target/fireassay/runs/retries-7/history.jsonl]]]]>

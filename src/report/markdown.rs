@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn a_page_names_each_run_and_tells_each_finding() {
         let cases = [report("retries", 1, &["ledger.once"]), report("broker-down", 1, &[])];
-        let told: Vec<_> = cases.iter().map(|report| tell(report, None, "reference")).collect();
+        let told: Vec<_> = cases.iter().map(|report| tell(report, None)).collect();
         let page = page(&told);
         assert!(page.contains("## fireassay: 2 runs: 1 pass, 1 VIOLATION"), "{page}");
         assert!(page.contains("| pass | broker-down | 1 | 4.2 s |  |"), "{page}");

@@ -151,19 +151,18 @@ mod tests {
         let sample = readme.split("```text\n").nth(1).and_then(|rest| rest.split("\n```").next()).expect("a sample");
         let stored = StoredRun { case: case_file(), history: history() };
         let report = report("retries", 1, &["ledger.once"]);
-        let told = tell(&report, Some(&stored), "reference");
+        let told = tell(&report, Some(&stored));
         let story = story(&report, &told.stories[0], Palette::Plain);
         let today = format!("{}\n\n{story}", case_line(&report, Palette::Plain));
         assert_eq!(shapes(sample), shapes(&today));
-        let again =
-            |text: &str| text.contains("--case ") && text.contains(" --env REFERENCE_DEFECTS=check-then-insert");
+        let again = |text: &str| text.contains("run it again:   fireassay replay target/fireassay/runs/");
         assert!(again(sample) && again(&today), "{sample}");
     }
 
     #[test]
     fn the_ending_has_stories_table_and_totals() {
         let cases = vec![report("retries", 1, &["ledger.once"]), report("broker-down", 1, &[])];
-        let told: Vec<_> = cases.iter().map(|report| tell(report, None, "reference")).collect();
+        let told: Vec<_> = cases.iter().map(|report| tell(report, None)).collect();
         let run = RunReport {
             cases,
             stack_start: Duration::from_millis(5_100),
@@ -185,7 +184,7 @@ mod tests {
                and 2 more findings of this requirement, in result.json
                everything that happened: target/fireassay/runs/retries-7/history.jsonl
                judge it again: fireassay check target/fireassay/runs/retries-7
-               run it again:   fireassay run --target reference --case retries --seed 1
+               run it again:   fireassay replay target/fireassay/runs/retries-7
 
             requirement             pass       violation
             ledger.once                0               1
