@@ -233,6 +233,7 @@ fn store_run(folder: &Path, times: u32, applied: u32, end: Option<End>) {
         tier: Tier::Quick,
         target: "reference".into(),
         manifest: "targets/reference/target.toml".into(),
+        regression: None,
         env: vec![("REFERENCE_DEFECTS".into(), "check-then-insert".into())],
         seed: 7,
         requirements: vec![requirement],

@@ -78,6 +78,7 @@ fn judge(args: &Args, stored: &StoredRun) -> Result<CaseReport, Failure> {
         profile: case.profile.clone(),
         case: case.case.clone(),
         title: case.title.clone(),
+        regression: case.regression.clone(),
         target: case.target.clone(),
         seed: case.seed,
         verdict: conclusion.verdict,

@@ -15,6 +15,7 @@ mod output;
 #[cfg(test)]
 mod pointers;
 mod progress;
+pub(crate) mod regressions;
 mod replay;
 pub(crate) mod run;
 pub(crate) mod select;

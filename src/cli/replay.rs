@@ -12,6 +12,7 @@ use super::{exit, interrupt, locate, progress};
 use crate::explore::load::{LoadError, Stored, load};
 use crate::explore::regression::{FOLDER, Regression};
 use crate::explore::replay::{Tally, likeness};
+use crate::explore::shrink::Share;
 use crate::explore::{Signature, differences};
 use crate::report::story::{Kind, Line};
 use crate::report::style::Palette;
@@ -192,7 +193,8 @@ fn keep(folder: &Path, case: &CaseFile, report: &RunReport, tally: &Tally) -> Re
         .iter()
         .find_map(|judged| judged.finding.anomalies.first())
         .map_or_else(|| case.title.clone(), |anomaly| anomaly.found.clone());
-    write(folder, &Regression::new(piece_of(&title), violated, case.clone()))
+    let (hits, runs) = tally.share();
+    write(folder, &Regression::new(piece_of(&title), violated, Some(Share { hits, runs }), case.clone()))
 }
 
 /// Writes a regression and says where.

@@ -185,7 +185,8 @@ fn keep(folder: &Path, ended: &Ended, goal: &Signature) -> Result<(), Failure> {
     let mut findings = ended.ran.findings.iter().filter(|judged| goal.0.contains_key(&judged.requirement.id));
     let found = findings.find_map(|judged| judged.finding.anomalies.first()).map(|anomaly| piece_of(&anomaly.found));
     let title = found.unwrap_or_else(|| ended.case.title.clone());
-    write(folder, &Regression::new(title, goal.clone(), ended.case.clone()))
+    let shown = Some(ended.share.1).filter(|share| share.runs > 0);
+    write(folder, &Regression::new(title, goal.clone(), shown, ended.case.clone()))
 }
 
 /// Says how the stack gets up and what fails; the search itself says what it tries.

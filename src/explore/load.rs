@@ -67,7 +67,10 @@ pub fn load(path: &Path) -> Result<Stored, LoadError> {
     }
     // Anything else may be a case under another name; a regression says what it is.
     match regression::read(path) {
-        Ok(kept) => Ok(Stored { case: kept.regression.case, violated: kept.regression.violated, run: None }),
+        Ok(kept) => {
+            let case = CaseFile { regression: Some(kept.hash), ..kept.regression.case };
+            Ok(Stored { case, violated: kept.regression.violated, run: None })
+        }
         Err(unfit) => match read_case(path) {
             Ok(case) => Ok(Stored { case, violated: Signature::default(), run: None }),
             Err(_) => Err(unfit.into()),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Signature;
+use super::shrink::{Rate, Share, WRONG_REJECTIONS};
 use crate::runner::{CASE_FORMAT, CaseFile, is_whole};
 
 /// Version of the files.
@@ -18,6 +19,9 @@ pub const FOLDER: &str = "regressions";
 
 /// Hexadecimal digits of the hash that are in a file's name.
 const HASH_DIGITS: usize = 12;
+
+/// The most replays of one regression among other runs; `fireassay replay` does more of them.
+const REPLAYS_MAX: u32 = 5;
 
 /// The largest file that is read, in bytes: a whole case with thousands of steps is far smaller.
 const BYTES_MAX: u64 = 16 << 20;
@@ -34,6 +38,9 @@ pub struct Regression {
     pub title: String,
     /// What it violated when it was found: requirements and the kinds of their anomalies.
     pub violated: Signature,
+    /// How often it showed when it was kept; `None`: nobody counted.
+    #[serde(default)]
+    pub reproduced: Option<Share>,
     /// What has to be done to see it.
     pub case: CaseFile,
 }
@@ -79,10 +86,21 @@ pub enum RegressionError {
 }
 
 impl Regression {
-    /// Keeps a case that violated this.
+    /// Keeps a case that violated this, to be judged by these requirements alone.
     #[must_use]
-    pub fn new(title: String, violated: Signature, case: CaseFile) -> Self {
-        Self { fireassay_regression: REGRESSION_FORMAT, title, violated, case }
+    pub fn new(title: String, violated: Signature, reproduced: Option<Share>, case: CaseFile) -> Self {
+        let mut case = CaseFile { regression: None, ..case };
+        case.requirements.retain(|requirement| violated.0.contains_key(&requirement.id));
+        Self { fireassay_regression: REGRESSION_FORMAT, title, violated, reproduced, case }
+    }
+
+    /// How many replays it takes to believe that it does not show any more.
+    #[must_use]
+    pub fn times(&self) -> u32 {
+        let rate = self.reproduced.filter(|share| share.hits > 0);
+        rate.map_or(1, |share| {
+            Rate::measured(share.hits, share.runs).misses_to_reject(WRONG_REJECTIONS).min(REPLAYS_MAX)
+        })
     }
 
     /// The same for the same work, faults and findings, whichever version stored it and wherever the target was.
@@ -191,7 +209,7 @@ mod tests {
     use crate::report::samples::{case_file, judged};
 
     fn regression() -> Regression {
-        Regression::new("a debit twice".into(), Signature::of(&[judged("ledger.once", true)]), case_file())
+        Regression::new("a debit twice".into(), Signature::of(&[judged("ledger.once", true)]), None, case_file())
     }
 
     #[test]
@@ -207,6 +225,19 @@ mod tests {
         let mut other = regression();
         other.case.plan.steps.clear();
         assert_ne!(other.hash().expect("a hash"), hash);
+    }
+
+    #[test]
+    fn the_rarer_it_shows_the_more_often_it_is_replayed() {
+        let times = |reproduced| Regression { reproduced, ..regression() }.times();
+        let share = |hits, runs| Some(Share { hits, runs });
+        assert_eq!([None, share(5, 5), share(3, 5), share(1, 9)].map(times), [1, 2, 4, REPLAYS_MAX]);
+    }
+
+    #[test]
+    fn it_is_judged_by_what_it_violated_alone() {
+        let ids: Vec<_> = regression().case.requirements.into_iter().map(|it| it.id).collect();
+        assert_eq!(ids, ["ledger.once"]);
     }
 
     #[test]

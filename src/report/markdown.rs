@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Told;
-use super::summary::{Standing, reasons, totals};
+use super::summary::{Standing, name, reasons, totals};
 use super::terminal::seconds;
 use super::text::clean;
 
@@ -21,7 +21,7 @@ pub fn page(told: &[Told]) -> String {
         let report = &told.report;
         let why = reasons(report).into_iter().next().unwrap_or_default();
         let cells =
-            [&Standing::of(report).to_string(), &report.case, &report.seed.to_string(), &seconds(report.took), &why];
+            [&Standing::of(report).to_string(), &name(report), &report.seed.to_string(), &seconds(report.took), &why];
         let _ = writeln!(page, "| {} |", cells.map(|text| cell(text)).join(" | "));
     }
     for told in told {

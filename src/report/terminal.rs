@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Told;
 use super::story::Story;
 use super::style::{Palette, Tone};
-use super::summary::{Standing, reasons, tallies, totals};
+use super::summary::{Standing, name as name_of, reasons, tallies, totals};
 use super::text::{count, piece};
 use crate::judgement::Verdict;
 use crate::runner::{CaseReport, RunReport};
@@ -16,7 +16,7 @@ use crate::runner::{CaseReport, RunReport};
 pub fn case_line(report: &CaseReport, palette: Palette) -> String {
     let standing = Standing::of(report);
     let word = palette.paint(standing.into(), &format!("{standing:>14}"));
-    let name = palette.paint(Tone::Strong, &piece(&report.case));
+    let name = palette.paint(Tone::Strong, &name_of(report));
     let mut text = format!("{word}  {name}  seed {}  {}", report.seed, palette.paint(Tone::Faint, &figures(report)));
     if standing != Standing::Pass {
         for reason in reasons(report) {
@@ -30,7 +30,7 @@ pub fn case_line(report: &CaseReport, palette: Palette) -> String {
 #[must_use]
 pub fn story(report: &CaseReport, story: &Story, palette: Palette) -> String {
     let mut text =
-        palette.paint(Tone::Bad, &format!("── {} · {} · seed {}", piece(&report.case), story.requirement, report.seed));
+        palette.paint(Tone::Bad, &format!("── {} · {} · seed {}", name_of(report), story.requirement, report.seed));
     for line in &story.lines {
         let _ = write!(text, "\n   {}", palette.paint(line.kind.into(), &line.to_string()));
     }

@@ -15,6 +15,10 @@ use crate::runner::CaseFile;
 pub(super) trait Pass {
     /// For people: what is being taken away.
     fn name(&self) -> &'static str;
+    /// Whether a proposal only reads better and does no less, so that it has to show as often as the case before it.
+    fn is_cosmetic(&self) -> bool {
+        false
+    }
     /// The next case to try; `None`: the pass is through.
     fn propose(&mut self) -> Option<CaseFile>;
     /// Whether the proposed case still shows what is looked for.
@@ -120,6 +124,7 @@ impl Pass for Parts {
 /// Changes of values, one after the other, each kept if it can be.
 pub(super) struct Values {
     name: &'static str,
+    is_cosmetic: bool,
     case: CaseFile,
     changes: VecDeque<Change>,
     proposed: Option<CaseFile>,
@@ -131,7 +136,7 @@ impl Values {
     /// Preparations that nothing needs any more.
     pub(super) fn preparations(base: &Base, profile: &'static dyn Profile) -> Self {
         let trim = move |case: &CaseFile| CaseFile { script: profile.trim(&case.script), ..case.clone() };
-        Self::new("preparations", base, vec![Box::new(trim)])
+        Self::new("preparations", false, base, vec![Box::new(trim)])
     }
 
     /// Copies, pauses, and lengths of faults.
@@ -150,17 +155,21 @@ impl Values {
             }
             case
         }));
-        Self::new("values", base, changes)
+        Self::new("values", true, base, changes)
     }
 
-    fn new(name: &'static str, base: &Base, changes: Vec<Change>) -> Self {
-        Self { name, case: base.case.clone(), changes: changes.into(), proposed: None }
+    fn new(name: &'static str, is_cosmetic: bool, base: &Base, changes: Vec<Change>) -> Self {
+        Self { name, is_cosmetic, case: base.case.clone(), changes: changes.into(), proposed: None }
     }
 }
 
 impl Pass for Values {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn is_cosmetic(&self) -> bool {
+        self.is_cosmetic
     }
 
     fn propose(&mut self) -> Option<CaseFile> {

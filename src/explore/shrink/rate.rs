@@ -37,6 +37,13 @@ impl Rate {
         (self.hits + 0.5) / (self.runs + 1.0)
     }
 
+    /// How many of so many runs have to hit for a case that is said to show as often.
+    #[must_use]
+    pub fn hits_expected(self, runs: u32) -> u32 {
+        let expected = (self.estimate() * f64::from(runs)).round();
+        (0..=runs).rfind(|hits| f64::from(*hits) <= expected).unwrap_or(0)
+    }
+
     /// How many misses in a row it takes to reject a candidate that would show as often as this: ⌈ln α / ln(1 − p)⌉.
     #[must_use]
     pub fn misses_to_reject(self, wrong_rejections: f64) -> u32 {
@@ -70,6 +77,12 @@ mod tests {
     fn a_few_runs_are_not_taken_for_certainty() {
         assert!(Rate::measured(3, 3).estimate() < 0.9 && Rate::measured(0, 3).estimate() > 0.1);
         assert_eq!(Rate::measured(3, 3).misses_to_reject(0.05), 2);
+    }
+
+    #[test]
+    fn as_often_means_about_as_often() {
+        assert_eq!([1, 3, 5].map(|runs| Rate::measured(3, 3).hits_expected(runs)), [1, 3, 4]);
+        assert_eq!(Rate::measured(2, 5).hits_expected(5), 2);
     }
 
     #[test]

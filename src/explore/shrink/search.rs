@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::cut::Base;
 use super::passes::{Ladder, Parts, Pass, Values};
 use super::rate::{Rate, WRONG_REJECTIONS};
@@ -23,6 +25,9 @@ const MEASURED_HITS: u32 = 2;
 
 /// How many runs the result is measured by.
 const CONFIRMING_RUNS: u32 = 5;
+
+/// The least number of runs by which it is judged whether a case still shows as often.
+const COSMETIC_RUNS: u32 = 3;
 
 /// A candidate that cannot be run is given up after so many failures.
 const LOST_MAX: u32 = 3;
@@ -87,7 +92,7 @@ pub struct Ran {
 }
 
 /// Hits among runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
     /// Runs that showed what is looked for.
     pub hits: u32,
@@ -148,6 +153,8 @@ enum Kind {
 struct Trial {
     case: Arc<CaseFile>,
     what: &'static str,
+    /// Whether it has to show as often as the case before it; else once is enough.
+    is_cosmetic: bool,
     share: Share,
     /// Runs that say nothing.
     lost: u32,
@@ -272,8 +279,8 @@ impl Search {
     fn propose_smaller(&mut self, most: u32) -> Option<Proposal> {
         loop {
             if let Some(trial) = &self.trial {
-                let misses = self.rate.misses_to_reject(WRONG_REJECTIONS).saturating_sub(trial.share.runs).max(1);
-                return Some(Proposal { case: Arc::clone(&trial.case), what: trial.what, runs: misses.min(most) });
+                let runs = self.tries(trial).saturating_sub(trial.share.runs).max(1).min(most);
+                return Some(Proposal { case: Arc::clone(&trial.case), what: trial.what, runs });
             }
             if self.pass.is_none() {
                 let kind = self.passes.pop_front()?;
@@ -290,13 +297,9 @@ impl Search {
             } else if self.rejected.iter().any(|rejected| is_same(&case, rejected)) {
                 pass.answer(false);
             } else {
-                self.trial = Some(Trial {
-                    case: Arc::new(case),
-                    what: pass.name(),
-                    share: Share::default(),
-                    lost: 0,
-                    hit: None,
-                });
+                let (what, is_cosmetic) = (pass.name(), pass.is_cosmetic());
+                let (share, lost, hit) = (Share::default(), 0, None);
+                self.trial = Some(Trial { case: Arc::new(case), what, is_cosmetic, share, lost, hit });
             }
         }
     }
@@ -307,18 +310,20 @@ impl Search {
         trial.lost += lost;
         trial.hit = trial.hit.or(hit);
         let Share { hits, runs } = trial.share;
-        let is_open = runs < self.rate.misses_to_reject(WRONG_REJECTIONS) && trial.lost < LOST_MAX;
-        if trial.hit.is_none() && is_open {
+        let tries = self.tries(&trial);
+        let needed = if trial.is_cosmetic { self.rate.hits_expected(tries).max(1) } else { 1 };
+        let can_still = hits + tries.saturating_sub(runs) >= needed && runs < tries && trial.lost < LOST_MAX;
+        if hits < needed && can_still {
             self.trial = Some(trial);
             return None;
         }
-        let accepted = trial.hit.is_some();
+        let accepted = hits >= needed;
         if let Some(pass) = &mut self.pass {
             pass.answer(accepted);
         }
         let case = Arc::unwrap_or_clone(trial.case);
         let decision = Decision { size: Size::of(&case), ..self.decision(trial.what, Some(accepted), trial.share) };
-        match trial.hit {
+        match trial.hit.filter(|_| accepted) {
             Some(ran) => {
                 self.rate = self.rate.inherited(hits, runs);
                 self.accepted = Some((case, ran));
@@ -326,6 +331,12 @@ impl Search {
             None => self.rejected.push(case),
         }
         Some(decision)
+    }
+
+    /// How many runs decide over a candidate.
+    fn tries(&self, trial: &Trial) -> u32 {
+        let misses = self.rate.misses_to_reject(WRONG_REJECTIONS);
+        if trial.is_cosmetic { misses.max(COSMETIC_RUNS) } else { misses }
     }
 
     /// What was accepted last is what the next pass starts from, with the run in which it showed.
