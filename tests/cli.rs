@@ -233,6 +233,7 @@ fn store_run(folder: &Path, times: u32, applied: u32, end: Option<End>) {
         tier: Tier::Quick,
         target: "reference".into(),
         manifest: "targets/reference/target.toml".into(),
+        regression: None,
         env: vec![("REFERENCE_DEFECTS".into(), "check-then-insert".into())],
         seed: 7,
         requirements: vec![requirement],
@@ -302,7 +303,7 @@ fn a_stored_violation_is_found_again_and_told() {
         "double",
         "client 3 → api-1   transfer k-2 a-0003→a-0001 250 EUR   (1st attempt)",
         "journal #3 a-0003 −250 EUR",
-        "--env REFERENCE_DEFECTS=check-then-insert",
+        "fireassay replay .",
     ] {
         assert!(told.contains(part), "`{part}` is missing in\n{told}");
     }

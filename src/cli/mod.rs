@@ -15,8 +15,11 @@ mod output;
 #[cfg(test)]
 mod pointers;
 mod progress;
+pub(crate) mod regressions;
+mod replay;
 pub(crate) mod run;
 pub(crate) mod select;
+mod shrink;
 mod sweep;
 
 use std::process::ExitCode;
@@ -66,6 +69,8 @@ enum Command {
     Explain(explain::Args),
     Doctor(doctor::Args),
     Check(check::Args),
+    Replay(replay::Args),
+    Shrink(shrink::Args),
     Defects(defects::Args),
     Completions(completions::Args),
 }
@@ -98,6 +103,8 @@ fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Explain(args) => explain::explain(args, cli.color),
         Command::Doctor(args) => doctor::doctor(args, cli.color),
         Command::Check(args) => check::check(args, cli.color),
+        Command::Replay(args) => replay::replay(args, cli.color),
+        Command::Shrink(args) => shrink::shrink(args, cli.color),
         Command::Defects(args) => defects::defects(args, cli.color),
         Command::Completions(args) => completions::completions(args),
     }

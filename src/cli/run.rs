@@ -8,18 +8,22 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::output::{Colour, answer, failure as failure_note, note};
 use super::select::{Selection, TierChoice, default_jobs, plan, read_variable, select};
-use super::{exit, interrupt, locate, progress};
+use super::{exit, interrupt, locate, progress, regressions};
+use crate::explore::regression::{FOLDER, Kept};
 use crate::report::style::{Palette, Tone};
 use crate::report::text::shell;
 use crate::report::{Told, json, junit, markdown, summary, tell_all, terminal};
-use crate::runner::{self, Request, RunReport};
-use crate::suite::Suite;
+use crate::runner::{self, Planned, Request, RunReport};
+use crate::suite::{Case, Suite};
+use crate::target::Target;
 
 /// Run cases against a target and judge what happened.
 ///
 /// Starts Postgres, Kafka and Redis, builds and starts the target, runs each selected case in a world of its own and
 /// judges the recorded history. Every run is kept under --runs-dir. Progress and the report go to stderr; with
 /// `--format json` the report goes to stdout as one document.
+///
+/// Findings that are kept under `regressions` are replayed before everything else: see `fireassay shrink --help`.
 ///
 /// A requirement is a must or a should. The report marks a should, and its violation counts like any other (exit code
 /// 1) unless target.toml declares it under `[[expected]]`.
@@ -59,6 +63,12 @@ pub(super) struct Args {
     /// Where the runs are kept.
     #[arg(long, default_value = "target/fireassay/runs", value_name = "DIR")]
     runs_dir: PathBuf,
+    /// Where the regressions of the selected cases are; they are replayed first.
+    #[arg(long, default_value = FOLDER, value_name = "DIR")]
+    regressions: PathBuf,
+    /// Leave the regressions out.
+    #[arg(long, conflicts_with = "regressions")]
+    no_regressions: bool,
     /// Variables for every process of the target.
     #[arg(long, num_args = 1.., value_name = "NAME=VALUE", value_parser = read_variable)]
     env: Vec<(String, String)>,
@@ -85,10 +95,12 @@ pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let suite = Arc::new(locate::suite(args.suite.as_deref(), &target)?);
     let selection = Selection { cases: &args.case, requirement: args.requirement.as_deref(), tier: args.tier };
     let cases = select(&suite, &selection)?;
+    let mut runs = if args.no_regressions { Vec::new() } else { kept(&args.regressions, &suite, &cases, &target)? };
+    runs.extend(plan(&cases, args.seed, args.seeds));
     let request = Request {
         target,
         suite: Arc::clone(&suite),
-        runs: plan(&cases, args.seed, args.seeds),
+        runs,
         runs_dir: args.runs_dir.clone(),
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
         env: args.env.clone(),
@@ -99,11 +111,22 @@ pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
     publish(args, &suite, &report, palette)
 }
 
+/// The replays of what is kept of these cases.
+fn kept(folder: &Path, suite: &Suite, cases: &[Case], target: &Target) -> Result<Vec<Planned>, Failure> {
+    let is_selected = |kept: &&Kept| {
+        let case = &kept.regression.case;
+        case.profile == suite.profile && cases.iter().any(|selected| selected.id == case.case)
+    };
+    let all = regressions::kept(folder)?;
+    let replays = all.iter().filter(is_selected).map(|kept| regressions::planned(kept, target));
+    Ok(replays.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
 /// Writes all reports. One that cannot be written does not keep back the others, nor a violation's exit code.
 fn publish(args: &Args, suite: &Suite, report: &RunReport, palette: Palette) -> Result<u8, Failure> {
     let stale = summary::stale(report, suite);
     let code = exit::code_of(report, !stale.is_empty());
-    let told = tell_all(report, &args.target);
+    let told = tell_all(report);
     let mut unwritten = Vec::new();
     if let Some(path) = &args.junit {
         unwritten.extend(write_junit(path, &told, &stale).err());

@@ -113,7 +113,7 @@ pub(super) fn sweep(args: &Args, colour: Colour) -> Result<u8, Failure> {
         let show = |stage: Stage<'_>| progress.show(&stage);
         let outcome = interrupt::run(async |cancel| carry_out(request, &show, &cancel).await)??;
         progress.bar.finish_and_clear();
-        note(report::ending(&outcome, &args.target, palette).trim_end());
+        note(report::ending(&outcome, palette).trim_end());
         let code = code_of(&outcome);
         note(&palette.paint(Tone::Faint, next_step(code)));
         worst = exit::worse(worst, code);

@@ -16,6 +16,8 @@
 //! harness = false
 //! ```
 //!
+//! Before the cases come the findings that are kept under `regressions`, as `regression::CASE::HASH`.
+//!
 //! Listing starts nothing. The first test that runs starts the stack, and all share it. Environment variables:
 //! `FIREASSAY_TARGET` is the target's folder or name (`reference` unless set), `FIREASSAY_TIER=full` runs more than the
 //! quick cases, `FIREASSAY_SEED` is the seed (1 unless set). JUnit goes to `target/fireassay/junit.xml`; a runner that
@@ -33,8 +35,10 @@ use libtest_mimic::{Completion, Failed, Trial};
 pub use arguments::Arguments;
 pub use stage::{Stage, StageError};
 
+use crate::cli::regressions::{kept, planned};
 use crate::cli::run::{write_job_summary, write_junit};
 use crate::cli::select::{Selection, TierChoice, select};
+use crate::explore::regression::{FOLDER, Kept};
 use crate::report::Told;
 use crate::report::style::Palette;
 use crate::report::summary::{Standing, reasons, stale, stale_sentence};
@@ -135,7 +139,29 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
         })
         .with_ignored_flag(!applies)
     };
-    Ok(cases.into_iter().map(trial).collect())
+    let mut trials = regressions(stage)?;
+    trials.extend(cases.into_iter().map(trial));
+    Ok(trials)
+}
+
+/// A test for each regression that is kept of the suite's cases, whatever their tier.
+fn regressions(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
+    let failed = |failure: crate::cli::Failure| StageError(format!("{failure}\n next: {}", failure.next));
+    let mut all = kept(Path::new(FOLDER)).map_err(failed)?;
+    all.retain(|kept| kept.regression.case.profile == stage.suite().profile);
+    let trial = |kept: &Kept| {
+        let (name, stage) = (format!("regression::{}::{}", kept.regression.case.case, kept.hash), Arc::clone(stage));
+        let replays = planned(kept, stage.target()).map_err(failed)?;
+        Ok(Trial::ignorable_test(name, move || {
+            // Each has to pass: one violation is proof.
+            let mut last = Completion::Completed;
+            for replay in &replays {
+                last = verdict(&stage.run(replay))?;
+            }
+            Ok(last)
+        }))
+    };
+    all.iter().map(trial).collect()
 }
 
 /// Says why no test could be run.
@@ -162,7 +188,7 @@ mod tests {
         let passed = |case: &str| {
             let mut report = report(case, 1, &[]);
             report.findings[0].expected = Some("a replica lags".into());
-            tell(&report, None, "reference")
+            tell(&report, None)
         };
         assert_eq!(stale_among(&[passed("retries"), passed("broker-down")], &suite()), ["ledger.acked"]);
         assert!(stale_among(&[passed("retries")], &suite()).is_empty(), "tests may have been filtered");

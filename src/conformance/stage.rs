@@ -26,8 +26,6 @@ pub struct StageError(pub String);
 /// A target, its suite, and a session that starts when it is first needed.
 #[derive(Debug)]
 pub struct Stage {
-    /// As the user named it.
-    name: String,
     target: Arc<Target>,
     suite: Arc<Suite>,
     runtime: Runtime,
@@ -43,13 +41,12 @@ impl Stage {
     /// When there is no such target, or its manifest or suite cannot be used.
     pub fn new(target: &str) -> Result<Arc<Self>, StageError> {
         let failed = |failure: crate::cli::Failure| StageError(format!("{failure}\n next: {}", failure.next));
-        let name = target.to_owned();
         let target = locate::target(target).map_err(failed)?;
         let suite = locate::suite(None, &target).map_err(failed)?;
         let runtime =
             Runtime::new().map_err(|error| StageError(format!("failed to start the asynchronous runtime: {error}")))?;
         let (session, told) = (OnceCell::new(), Mutex::default());
-        Ok(Arc::new(Self { name, target: Arc::new(target), suite: Arc::new(suite), runtime, session, told }))
+        Ok(Arc::new(Self { target: Arc::new(target), suite: Arc::new(suite), runtime, session, told }))
     }
 
     /// The target.
@@ -82,7 +79,7 @@ impl Stage {
             }
         });
         let report = CaseReport { profile: self.suite.profile.clone(), ..report };
-        let told = tell_one(&report, &self.name);
+        let told = tell_one(&report);
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told.clone());
         told
     }

@@ -34,6 +34,14 @@ pub enum Trigger {
     At(#[serde(with = "humantime_serde")] Duration),
     /// When this many attempts of the load phase have been sent.
     Operations(u32),
+    /// This long after this many attempts of the load phase have been sent: for a moment in the course of one of them.
+    OperationsThen {
+        /// The attempts.
+        count: u32,
+        /// The pause.
+        #[serde(with = "humantime_serde")]
+        pause: Duration,
+    },
     /// This long after another step was injected.
     After {
         /// The other step; an earlier one.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Told;
 use super::summary::Standing;
 use super::text::is_hidden;
+use crate::explore::replay::Reproduced;
 use crate::runner::{CaseReport, RunReport};
 
 /// Version of the JSON report.
@@ -22,6 +23,8 @@ struct Document<'a> {
     took_seconds: f64,
     stale: &'a [String],
     runs: Vec<Run<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    reproduced: &'a [Reproduced],
 }
 
 #[derive(Serialize)]
@@ -43,6 +46,20 @@ struct Story<'a> {
 /// # Errors
 /// When a value cannot be written as JSON, as a path that is not Unicode.
 pub fn document(run: &RunReport, told: &[Told], stale: &[String], exit_code: u8) -> Result<String, serde_json::Error> {
+    document_with(run, told, stale, exit_code, &[])
+}
+
+/// The same with how often what was violated before was violated again.
+///
+/// # Errors
+/// As [`document`].
+pub fn document_with(
+    run: &RunReport,
+    told: &[Told],
+    stale: &[String],
+    exit_code: u8,
+    reproduced: &[Reproduced],
+) -> Result<String, serde_json::Error> {
     let runs = told.iter().map(|told| Run {
         standing: Standing::of(&told.report).to_string().to_lowercase(),
         result: &told.report,
@@ -65,6 +82,7 @@ pub fn document(run: &RunReport, told: &[Told], stale: &[String], exit_code: u8)
         took_seconds: run.took.as_secs_f64(),
         stale,
         runs: runs.collect(),
+        reproduced,
     };
     serde_json::to_string_pretty(&document).map(|text| visible(&text) + "\n")
 }
@@ -103,7 +121,7 @@ mod tests {
     #[test]
     fn a_document_says_its_version_and_holds_the_whole_result() {
         let cases = vec![report("retries", 7, &["ledger.once"])];
-        let told = [tell(&cases[0], None, "reference")];
+        let told = [tell(&cases[0], None)];
         let text =
             document(&RunReport { cases, ..RunReport::default() }, &told, &["ledger.drains".into()], 1).expect("JSON");
         let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");

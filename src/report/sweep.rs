@@ -37,16 +37,15 @@ fn broken(tried: &Tried) -> Vec<String> {
     violated.map(|judged| piece(&judged.requirement.id)).collect()
 }
 
-/// The findings, each told once with every point that shows it, then the coverage. `target` is what the user would give as
-/// `--target`.
+/// The findings, each told once with every point that shows it, then the coverage.
 #[must_use]
-pub fn ending(outcome: &Outcome, target: &str, palette: Palette) -> String {
+pub fn ending(outcome: &Outcome, palette: Palette) -> String {
     let mut text = String::new();
     for (broken, tried) in findings(outcome) {
-        finding(&mut text, &broken, &tried, target, palette);
+        finding(&mut text, &broken, &tried, palette);
     }
     if !outcome.has_sound_baseline() {
-        baseline(&mut text, outcome, target, palette);
+        baseline(&mut text, outcome, palette);
     }
     coverage(&mut text, outcome, palette);
     text
@@ -61,7 +60,7 @@ fn findings(outcome: &Outcome) -> Vec<(Vec<String>, Vec<&Tried>)> {
     groups.into_iter().collect()
 }
 
-fn finding(text: &mut String, broken: &[String], tried: &[&Tried], target: &str, palette: Palette) {
+fn finding(text: &mut String, broken: &[String], tried: &[&Tried], palette: Palette) {
     let Some(first) = tried.first() else { return };
     let _ = writeln!(text, "\n{}", palette.paint(Tone::Bad, &format!("── {}", broken.join(", "))));
     for tried in tried.iter().take(POINTS_MAX) {
@@ -76,14 +75,14 @@ fn finding(text: &mut String, broken: &[String], tried: &[&Tried], target: &str,
             let _ = writeln!(text, "   {line}");
         }
     }
-    let Told { report, stories } = tell_one(&first.report, target);
+    let Told { report, stories } = tell_one(&first.report);
     for story in &stories {
         let _ = writeln!(text, "\n{}", terminal::story(&report, story, palette));
     }
 }
 
-fn baseline(text: &mut String, outcome: &Outcome, target: &str, palette: Palette) {
-    let told = tell_one(&outcome.baseline, target);
+fn baseline(text: &mut String, outcome: &Outcome, palette: Palette) {
+    let told = tell_one(&outcome.baseline);
     for story in &told.stories {
         let _ = writeln!(text, "\n{}", terminal::story(&told.report, story, palette));
     }

@@ -275,6 +275,10 @@ impl<'a> Nemesis<'a> {
         match trigger {
             Trigger::At(after) => tokio::time::sleep_until(self.load_started + after).await,
             Trigger::Operations(count) => self.sent_reaches(count).await,
+            Trigger::OperationsThen { count, pause } => {
+                self.sent_reaches(count).await;
+                tokio::time::sleep(pause).await;
+            }
             Trigger::After { step, pause } => {
                 let injected = *self.steps[usize::from(step.0)].injected.wait().await;
                 tokio::time::sleep_until(injected + pause).await;

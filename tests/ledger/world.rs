@@ -430,7 +430,7 @@ impl World<'_> {
     fn nemesis(&mut self) {
         for step in 0..self.plan.steps.len() {
             let due = match self.plan.steps[step].trigger {
-                Trigger::Operations(count) => self.sent >= count,
+                Trigger::Operations(count) | Trigger::OperationsThen { count, .. } => self.sent >= count,
                 Trigger::At(_) => self.sent >= 30,
                 Trigger::After { step, .. } => self.injected[usize::from(step.0)],
             };
