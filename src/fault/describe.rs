@@ -38,6 +38,7 @@ impl fmt::Display for Fault {
                 Repeat::Concurrently => write!(f, "deliver {pick} on {edge} twice at the same time"),
                 Repeat::Late(after) => write!(f, "deliver {pick} on {edge} again {} later", format_duration(*after)),
             },
+            Self::Clock { of, change } => change.tell(of, f),
         }
     }
 }

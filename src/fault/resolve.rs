@@ -117,6 +117,7 @@ impl Resolver<'_> {
             InjectSpec::Repeat(spec) => {
                 self.edges(&spec.edge, |edge| Fault::Repeat { edge, pick: spec.pick, how: spec.how })?
             }
+            InjectSpec::Clock(spec) => self.each(&spec.of, |of| Fault::Clock { of, change: spec.change })?,
         })
     }
 

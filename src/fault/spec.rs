@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::ClockSpec;
 use super::plan::{Direction, Pick, RedisData, Repeat};
 
 /// A fault of a case, open in what the seed decides.
@@ -107,6 +108,8 @@ pub enum InjectSpec {
     CutBefore(ExchangeSpec),
     /// The request is delivered twice.
     Repeat(RepeatSpec),
+    /// The wall clock of an instance is wrong.
+    Clock(ClockSpec),
 }
 
 /// See [`InjectSpec::Partition`].

@@ -243,6 +243,7 @@ impl<'a> Run<'a> {
             logs: &self.folder.join("logs"),
             env: &self.stage.env,
             seed: self.planned.seed,
+            clocks: &self.plan.clocks(),
         };
         let sandbox = Sandbox::make(self.stage.stack, blueprint, &self.recorder).await;
         let sandbox = Arc::new(sandbox.map_err(failed)?);

@@ -1,6 +1,7 @@
 //! From a fault as data to the deed, and back.
 
-use crate::fault::{Edge, Fault, RedisData};
+use crate::clock::Skew;
+use crate::fault::{ClockChange, Edge, Fault, RedisData};
 use crate::history::{InstanceName, ProcessChange, Recorder, What};
 use crate::link::{Injection, LinkFault};
 use crate::sandbox::{Instance, Killed, Sandbox, ServiceError, StartError};
@@ -9,6 +10,8 @@ use crate::sandbox::{Instance, Killed, Sandbox, ServiceError, StartError};
 pub(super) enum InForce {
     /// The link can tell at any time whether it has bitten.
     Link(Injection),
+    /// The processes themselves can tell whether it has bitten.
+    Clock(Skew),
     /// It bit when it was done; the evidence.
     Done(String),
 }
@@ -62,6 +65,7 @@ pub(super) async fn inject(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault
         Fault::Repeat { edge, pick, how } => {
             return link(sandbox, edge, LinkFault::Repeat { pick: *pick, how: *how });
         }
+        Fault::Clock { of, change } => return clock(sandbox, of, *change),
     };
     Ok(InForce::Done(done))
 }
@@ -104,6 +108,14 @@ fn not_running(name: &InstanceName) -> NotInjected {
 fn link(sandbox: &Sandbox, edge: &Edge, fault: LinkFault) -> Result<InForce, NotInjected> {
     let link = sandbox.link(edge).ok_or_else(|| NotInjected::Pointless(format!("there is no link {edge}")))?;
     Ok(InForce::Link(link.inject(fault)))
+}
+
+fn clock(sandbox: &Sandbox, of: &InstanceName, change: ClockChange) -> Result<InForce, NotInjected> {
+    let pointless = |why: String| NotInjected::Pointless(why);
+    let clock = sandbox.clock(of).ok_or_else(|| pointless(format!("the target has no instance {of}")))?;
+    let clock = clock.as_ref().map_err(|why| pointless(format!("the clock of {of} is out of reach: {why}")))?;
+    let skew = clock.change(change).ok_or_else(|| pointless(format!("the clock of {of} was right already")))?;
+    Ok(InForce::Clock(skew))
 }
 
 fn killed(name: &str, recorder: &Recorder, done: Result<Killed, ServiceError>) -> Result<String, NotInjected> {

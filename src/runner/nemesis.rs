@@ -96,12 +96,13 @@ impl<'a> Nemesis<'a> {
     pub(super) fn conclude(&self) {
         for (index, progress) in self.steps.iter().enumerate() {
             self.look_for_bite(index);
-            let why = match progress.injected.get() {
-                None => "the load ended before it was due",
-                Some(_) => "nothing that it could act on came its way",
+            let why = match (progress.injected.get(), &*lock(&progress.in_force)) {
+                (None, _) => "the load ended before it was due".to_owned(),
+                (Some(_), Some(InForce::Clock(skew))) => skew.why_not(),
+                (Some(_), _) => "nothing that it could act on came its way".to_owned(),
             };
             // Ignored where there is a bite already.
-            self.decide(index, Bite::Missed(why.to_owned()));
+            self.decide(index, Bite::Missed(why));
         }
     }
 
@@ -127,7 +128,9 @@ impl<'a> Nemesis<'a> {
             },
         };
         self.inject(index).await;
-        if progress.step.fault.is_momentary() {
+        // A clock that is right again has still to be seen by somebody.
+        let has_bite_to_come = matches!(&*lock(&progress.in_force), Some(InForce::Clock(_)));
+        if progress.step.fault.is_momentary() && !has_bite_to_come {
             return;
         }
         let sent_at_injection = *self.sent.borrow();
@@ -165,6 +168,7 @@ impl<'a> Nemesis<'a> {
         self.look_for_bite(index);
         let healing = match &*lock(&progress.in_force) {
             Some(InForce::Link(injection)) => Some(injection.heal()),
+            Some(InForce::Clock(skew)) => Some(skew.heal()),
             Some(InForce::Done(_)) => None,
             None => return,
         };
@@ -230,6 +234,7 @@ impl<'a> Nemesis<'a> {
     fn look_for_bite(&self, index: usize) {
         let evidence = match &*lock(&self.steps[index].in_force) {
             Some(InForce::Link(injection)) => injection.bite(),
+            Some(InForce::Clock(skew)) => skew.bite(),
             Some(InForce::Done(evidence)) => Some(evidence.clone()),
             None => None,
         };
