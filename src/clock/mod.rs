@@ -128,7 +128,8 @@ impl Skew {
         let readings = self.clock.readings();
         let ours = readings.into_iter().filter(|reading| reading.generation == self.generation);
         let told = |reading: &Reading| self.setting.error_ns(reading.real_ns) == reading.error_ns();
-        let reading = ours.filter(|reading| told(reading) && self.shows(reading)).max_by_key(|reading| reading.beats)?;
+        let reading =
+            ours.filter(|reading| told(reading) && self.shows(reading)).max_by_key(|reading| reading.beats)?;
         Some(format!(
             "process {} ({}) asked what time it is and was told one that is {}",
             reading.pid,
@@ -152,7 +153,11 @@ impl Skew {
     #[must_use]
     pub fn heal(&self) -> String {
         let is_wrong = self.setting != Setting::RIGHT;
-        if is_wrong && self.clock.put_right(self.generation) { "the clock is right again".into() } else { String::new() }
+        if is_wrong && self.clock.put_right(self.generation) {
+            "the clock is right again".into()
+        } else {
+            String::new()
+        }
     }
 
     /// Whether the reading differs from what it would have been before the change.
