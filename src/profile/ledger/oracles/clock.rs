@@ -39,12 +39,14 @@ fn sendings<'a>(seen: &'a Seen<'_>, walls: &'a Walls, intent: &'a Intent) -> imp
     sent.filter_map(|(id, attempt)| Some((id, walls.told(attempt)?)))
 }
 
-/// Two attempts of an intent, the earlier one first, whose instances were told different times.
+/// The two attempts of an intent whose instances disagreed most about the time, the earlier one first, if that was much.
 fn apart(seen: &Seen<'_>, walls: &Walls, intent: &Intent) -> Option<[Sending; 2]> {
-    let mut later = sendings(seen, walls, intent);
-    let last = later.next()?;
-    // If all agree with the last one, give or take a minute, there is no pair worth telling of.
-    later.find(|(_, told)| told.is_apart(last.1)).map(|first| [first, last])
+    let error = |(_, told): &Sending| told.error_ns;
+    let behind = sendings(seen, walls, intent).min_by_key(error)?;
+    let ahead = sendings(seen, walls, intent).max_by_key(error)?;
+    let mut pair = [behind, ahead];
+    pair.sort_unstable_by_key(|(id, _)| *id);
+    behind.1.is_apart(ahead.1).then_some(pair)
 }
 
 /// How many attempts were made at another time after the key was known to have taken effect.
@@ -177,7 +179,7 @@ fn maker<'a>(seen: &'a Seen<'_>, intent: &Intent) -> Option<&'a Attempt> {
 /// made them.
 fn explained_by_clocks(before: &Made, after: &Made) -> bool {
     let shown = |at: Moment, made: &Made| i128::from(at.0) + i128::from(made.told.error_ns);
-    before.told.is_apart(after.told) && shown(before.ended, before) < shown(after.began, after)
+    before.told.is_apart(after.told) && shown(before.began, before) < shown(after.ended, after)
 }
 
 fn reordered(found: &mut Found, seen: &Seen<'_>, account: Account, before: Made, after: Made) {
