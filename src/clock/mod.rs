@@ -149,6 +149,12 @@ impl Skew {
         }
     }
 
+    /// Whether no later change has the clock yet.
+    #[must_use]
+    pub fn is_in_force(&self) -> bool {
+        self.clock.now.lock().unwrap_or_else(PoisonError::into_inner).generation == self.generation
+    }
+
     /// Puts the clock right. Says what was done; nothing when a later change has the clock by now.
     #[must_use]
     pub fn heal(&self) -> String {

@@ -12,7 +12,7 @@ use super::Step as Shows;
 use super::case::Shown;
 use super::inject::{self, InForce};
 use crate::fault::{Fault, Heal, Plan, Step, Trigger};
-use crate::history::{FaultChange, Recorder, StepId, What};
+use crate::history::{FaultChange, InstanceName, Recorder, StepId, What};
 use crate::sandbox::Sandbox;
 
 /// How often a fault in force is asked whether it has bitten.
@@ -20,6 +20,9 @@ const BITE_POLL: Duration = Duration::from_millis(5);
 
 /// How often a link without connections is looked at by a fault that needs one.
 const CONNECTION_POLL: Duration = Duration::from_millis(1);
+
+/// How long a changed clock is left as it is for somebody to read it, before another change of it.
+const READ_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether a step made a difference.
 enum Bite {
@@ -198,13 +201,29 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// A cut waits for a connection: just after another one there may be none.
+    /// A cut waits for a connection: just after another one there may be none. A clock that has just been changed is
+    /// left like that until somebody has read it.
     async fn can_bite(&self, fault: &Fault) {
+        if let Fault::Clock { of, .. } = fault {
+            let end = Instant::now() + READ_PATIENCE;
+            while self.is_unread(of) && Instant::now() < end {
+                tokio::time::sleep(CONNECTION_POLL).await;
+            }
+        }
         let Fault::Cut { edge } = fault else { return };
         let Some(link) = self.sandbox.link(edge) else { return };
         while link.counters().open == 0 {
             tokio::time::sleep(CONNECTION_POLL).await;
         }
+    }
+
+    /// Whether the clock of an instance has been changed and nobody has been told its time since.
+    fn is_unread(&self, of: &InstanceName) -> bool {
+        self.steps.iter().any(|progress| {
+            let is_same = matches!(&progress.step.fault, Fault::Clock { of: other, .. } if other == of);
+            let in_force = matches!(&*lock(&progress.in_force), Some(InForce::Clock(skew)) if skew.is_in_force());
+            is_same && in_force && lock(&progress.bite).is_none()
+        })
     }
 
     async fn heal_due(&self, heal: Heal, sent_at_injection: u32) {
