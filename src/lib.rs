@@ -1,6 +1,7 @@
 //! fireassay: chaos-testing conformance for services that move money.
 
 pub mod cli;
+pub mod clock;
 pub mod conformance;
 pub mod detection;
 pub mod explore;

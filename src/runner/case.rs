@@ -254,6 +254,7 @@ impl<'a> Run<'a> {
             env: &self.stage.env,
             seed: self.case.seed,
             traced: self.case.trace,
+            clocks: &self.case.plan.clocks(),
         };
         let sandbox = Sandbox::make(self.stage.stack, blueprint, &self.recorder).await;
         let sandbox = Arc::new(sandbox.map_err(failed)?);
