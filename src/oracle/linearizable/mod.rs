@@ -91,7 +91,7 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { configurations: 4_096, steps: 200_000_000 }
+        Self { configurations: 4_096, steps: 50_000_000 }
     }
 }
 
