@@ -3,6 +3,7 @@
 mod accounts;
 mod error;
 mod execute;
+mod hearsay;
 mod idempotency;
 mod outbox;
 mod piecemeal;
@@ -27,6 +28,7 @@ pub(crate) struct Ledger {
     cache: Cache,
     defects: Defects,
     memory: idempotency::Memory,
+    hearsay: hearsay::Hearsay,
     publisher: publish::Publisher,
 }
 
@@ -42,6 +44,7 @@ impl Ledger {
             cache: Cache::new(&config.redis_url)?,
             defects: config.defects.clone(),
             memory: idempotency::Memory::default(),
+            hearsay: hearsay::Hearsay::default(),
             publisher: publish::Publisher::new(config),
         })
     }
