@@ -8,6 +8,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
+/// How old a balance is that lags behind.
+const LAG: u64 = 100_000_000;
+
 /// A mistake in the simulated ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Defect {
@@ -23,6 +26,9 @@ pub(crate) enum Defect {
     CreatesMoney,
     CachesBalances,
     TearsBalances,
+    LagsBehind,
+    DeclinesOnOldBalances,
+    ShowsUncommitted,
     Overdraws,
     ForgetsDeclines,
     AcceptsOtherBodies,
@@ -153,7 +159,7 @@ impl Service {
             "open" => self.open(call),
             "transfer" => self.keyed(call, now, Self::transfer),
             "reverse" => self.keyed(call, now, Self::reverse),
-            _ => self.view(call),
+            _ => self.view(call, now),
         };
         (outcome, self.outbox.len() - before)
     }
@@ -255,6 +261,8 @@ impl Service {
         let id = format!("t{:05}", self.names);
         let Account { balance, limit, .. } = self.accounts[&posted.from];
         let short = balance.checked_sub(posted.amount).is_none_or(|left| left < limit);
+        let was_short = || self.balance_at(&posted.from, now.saturating_sub(LAG)) - posted.amount < limit;
+        let short = short || (self.plants && self.has(Defect::DeclinesOnOldBalances) && was_short());
         if short && !(balance >= limit && posted.amount < 1 << 30 && self.slips(Defect::Overdraws)) {
             if self.slips(Defect::RefusesButMoves) {
                 self.book(call, &id, &posted, reverses, now);
@@ -306,15 +314,24 @@ impl Service {
         }
     }
 
-    fn view(&mut self, call: &Call) -> Outcome {
+    /// What is not committed yet is seen by nobody.
+    fn balance_at(&self, account: &str, at: u64) -> i64 {
+        let to_come = self.rows.iter().filter(|(visible, row)| *visible > at && row["account"] == account);
+        self.accounts[account].balance - to_come.map(|(_, row)| row["amount"].as_i64().unwrap()).sum::<i64>()
+    }
+
+    fn view(&mut self, call: &Call, now: u64) -> Outcome {
         let name = text(call, "account");
-        let balance = self.accounts[&name].balance;
         if call.operation == "balance" {
+            let seen_at = if self.plants && self.has(Defect::LagsBehind) { now.saturating_sub(LAG) } else { now };
+            let uncommitted = if self.slips(Defect::ShowsUncommitted) { 333 } else { 0 };
+            let balance = self.balance_at(&name, seen_at) + uncommitted;
             let caches = self.has(Defect::CachesBalances);
             let cached = *self.cached.entry(name.clone()).or_insert(balance);
             return ok(200, json!({ "account": name, "balance": if caches { cached } else { balance } }));
         }
-        let of = |row: &&(u64, Value)| row.1["account"] == *name;
+        let balance = self.balance_at(&name, now);
+        let of = |row: &&(u64, Value)| row.0 <= now && row.1["account"] == *name;
         let entries: Vec<_> = self.rows.iter().filter(of).map(|(_, row)| row.clone()).collect();
         let torn = i64::from(self.slips(Defect::TearsBalances));
         ok(200, json!({ "balance": balance + torn, "entries": entries }))

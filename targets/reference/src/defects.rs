@@ -73,6 +73,14 @@ defects! {
     ReversalEdits = "reversal-edits",
     /// What was read of an account is cached under its id alone.
     StaleCache = "stale-cache",
+    /// What was read of an account is cached, and dropped after each commit.
+    CacheFillRace = "cache-fill-race",
+    /// Each instance remembers the balances that it has read for a while.
+    BalanceInMemory = "balance-in-memory",
+    /// Balances are read from a copy that follows the events.
+    LaggingCopy = "lagging-copy",
+    /// Whoever asks for what an account could not pay just before is declined without a look.
+    RememberedDecline = "remembered-decline",
     /// Amounts go through a floating-point number.
     FloatAmount = "float-amount",
     /// Amounts go through 32 bits.

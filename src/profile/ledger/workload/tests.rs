@@ -11,7 +11,7 @@ use crate::fault::{Trigger, resolve};
 use crate::history::InstanceName;
 use crate::profile::Workload;
 use crate::profile::script::{Arrival, Script};
-use crate::suite::{Requirement, Tier};
+use crate::suite::{Explore, Requirement, Tier};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +32,7 @@ struct CaseFile {
     workload: LedgerWorkload,
     #[serde(default)]
     fault: Vec<FaultSpec>,
+    explore: Option<Explore>,
     #[serde(default)]
     read_every: Option<Span>,
     settle: Span,
