@@ -32,9 +32,7 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
     cases.dedup_by(|a, b| a.id == b.id);
     let correct = cases.into_iter().map(|case| {
         let stage = Arc::clone(stage);
-        Trial::ignorable_test(format!("correct::{}", case.id), move || {
-            verdict(&stage.run(&Planned::drawn(case, 1)))
-        })
+        Trial::ignorable_test(format!("correct::{}", case.id), move || verdict(&stage.run(&Planned::drawn(case, 1))))
     });
     let defective =
         defects.iter().filter_map(|defect| Some((defect.clone(), case_of(defect)?))).map(|(defect, case)| {

@@ -345,8 +345,14 @@ impl<'a> Run<'a> {
         let clock = StdInstant::now();
         let load_ended = CancellationToken::new();
         let recorder = Arc::clone(&self.recorder);
-        let nemesis =
-            Nemesis::new(Arc::clone(sandbox), recorder, &self.case.plan, callers.sent(), load_ended.clone(), self.shown);
+        let nemesis = Nemesis::new(
+            Arc::clone(sandbox),
+            recorder,
+            &self.case.plan,
+            callers.sent(),
+            load_ended.clone(),
+            self.shown,
+        );
         let load = async {
             nemesis.armed().await;
             let through = callers.load(Instant::now() + LOAD_DEADLINE).await;
