@@ -223,7 +223,11 @@ fn what_replies_say() {
         wire::reply(14, b"beat"),
         wire::reply(15, b"in a form that is not known"),
     ];
-    check(Protocol::Kafka, &requests.concat(), &replies.concat(), expect![[r#"
+    check(
+        Protocol::Kafka,
+        &requests.concat(),
+        &replies.concat(),
+        expect![[r#"
         1 Produce a (changes) 38 B: Applied, 52 B
         2 Produce b (changes) 38 B: Refused NOT_LEADER_OR_FOLLOWER, 52 B
         3 Produce c (changes) 38 B: Unclear REQUEST_TIMED_OUT, 52 B
@@ -239,7 +243,8 @@ fn what_replies_say() {
         13 Produce f (changes) 38 B: no reply
         14 Heartbeat 20 B: Unclear, 12 B
         15 Produce g (changes) 38 B: Unclear, 35 B
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
