@@ -275,6 +275,20 @@ proptest! {
     }
 
     #[test]
+    fn damaged_requests_pass_unharmed(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cuts in prop::collection::vec(any::<usize>(), 0..5),
+    ) {
+        let (mut requests, replies, _) = streams();
+        for (at, byte) in damage {
+            let at = at.index(requests.len());
+            requests[at] = byte;
+        }
+        let (asked, _) = follow(Protocol::Kafka, &requests, &replies, &cuts);
+        prop_assert_eq!(asked.bytes, requests);
+    }
+
+    #[test]
     fn damaged_replies_never_panic(
         which in 0_usize..14,
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
