@@ -93,7 +93,7 @@ async fn a_producer_survives_a_cut_and_a_lost_reply() {
     assert!(send(&producer, "after the cut").await);
     let lose = link.inject(at(Pick::Nth(1), LinkAct::CutAfter));
     assert!(send(&producer, "sent twice").await);
-    assert_eq!(lose.bite().as_deref(), Some("lost the reply to Produce (Sent)"));
+    assert_eq!(lose.bite().as_deref(), Some("lost the reply to Produce transfers (Applied)"));
 }
 
 /// A frame: its length, then its parts.

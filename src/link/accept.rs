@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) edge: String,
     /// Is told of every exchange, if anybody is.
     pub(super) observer: Option<Arc<dyn Observer>>,
+    /// What names in labels are told without, once it is known.
+    pub(super) prefix: OnceLock<String>,
     /// The faults in force. Pumps ask `has_changed`, one atomic load, once per chunk.
     pub(super) armed: watch::Sender<Armed>,
     /// Cancelled when the link is dropped.
@@ -57,6 +59,7 @@ impl Shared {
         Arc::new(Self {
             edge: edge.to_string(),
             observer,
+            prefix: OnceLock::new(),
             address,
             upstream,
             protocol,
@@ -69,6 +72,11 @@ impl Shared {
             injections: AtomicU16::new(0),
             connections: Mutex::default(),
         })
+    }
+
+    /// What names in labels are told without.
+    pub(super) fn prefix(&self) -> &str {
+        self.prefix.get().map_or("", String::as_str)
     }
 
     pub(super) fn accept(self: &Arc<Self>, listener: TcpListener) {

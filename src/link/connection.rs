@@ -63,7 +63,7 @@ impl Connection {
     }
 
     async fn connect_and_pass(self: &Arc<Self>) {
-        let (request_reader, reply_reader) = self.shared.protocol.readers(self.shared.address);
+        let (request_reader, reply_reader) = self.shared.protocol.readers(self.shared.address, self.shared.prefix());
         let mut requests = Pump::new(self, Way::Requests, request_reader);
         // A silenced connection has no upstream: nobody answered, and what the caller sends is lost.
         requests.wait_to_connect().await;

@@ -126,6 +126,12 @@ impl Link {
         Ok(Self { edge, address, shared, listener: Mutex::new(Some(listener)) })
     }
 
+    /// Tells names in labels without this prefix, so that exchanges are called the same in every run. It holds for
+    /// connections opened later; a second call does nothing.
+    pub fn leave_out(&self, prefix: &str) {
+        self.shared.prefix.get_or_init(|| prefix.to_owned());
+    }
+
     /// Lets connections in. A second call does nothing.
     pub fn accept(&self) {
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -57,7 +57,7 @@ async fn deliver_and_tell(shared: &Shared, delivery: Delivery, connected: Option
 
 /// Sends the request, reads its whole reply and drops it. Its code, if the reply can be read.
 async fn exchange(shared: &Shared, mut stream: TcpStream, request: &[u8]) -> io::Result<Option<Code>> {
-    let (mut asking, mut answering) = shared.protocol.readers(shared.address);
+    let (mut asking, mut answering) = shared.protocol.readers(shared.address, shared.prefix());
     // Tells the reader of replies what was asked.
     let mut rest = request;
     while let Ok(piece @ (Piece::Begin(_) | Piece::Pass(_))) = asking.read(rest) {

@@ -218,6 +218,7 @@ impl Sandbox {
         let seed = seed.wrapping_add(fnv1a(edge.to_string().as_bytes()));
         let observer = self.observer.clone();
         let link = Link::open_observed(edge.clone(), upstream, protocol, seed, observer).await.map_err(failed)?;
+        link.leave_out(&self.prefix);
         let address = link.address();
         self.links.insert(edge, link);
         Ok(address)

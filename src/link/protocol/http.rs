@@ -18,6 +18,8 @@ const PIPELINE_MAX: usize = 1_024;
 /// The longest path in a label; the rest is left out.
 const PATH_MAX: usize = 96;
 
+const UPGRADED: Unreadable = Unreadable("the connection was upgraded to another protocol");
+
 /// Readers for a new connection.
 pub(super) fn readers() -> (Box<dyn Reader>, Box<dyn Reader>) {
     let asked = Asked::default();
@@ -26,9 +28,17 @@ pub(super) fn readers() -> (Box<dyn Reader>, Box<dyn Reader>) {
     (Box::new(requests), Box::new(replies))
 }
 
-/// The requests that wait for their replies, which come in the same order.
+/// What the readers of the two directions know together.
 #[derive(Clone, Debug, Default)]
-struct Asked(Arc<Mutex<VecDeque<Question>>>);
+struct Asked(Arc<Mutex<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The requests that wait for their replies, which come in the same order.
+    questions: VecDeque<Question>,
+    /// The server has agreed to speak something else.
+    upgraded: bool,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Question {
@@ -38,7 +48,7 @@ struct Question {
 }
 
 impl Asked {
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Question>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -92,6 +102,10 @@ impl Reader for Requests {
         if let Some(piece) = rest(&mut self.current, bytes)? {
             return Ok(piece);
         }
+        if self.asked.waiting().upgraded && !bytes.is_empty() {
+            // Without this, what is half a head of HTTP would be held back for ever.
+            return Err(UPGRADED);
+        }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut request = httparse::Request::new(&mut fields);
         let len = match request.parse(bytes) {
@@ -108,7 +122,7 @@ impl Reader for Requests {
         let body = framing(request.headers)?.unwrap_or(Body::Fixed(0));
         self.exchange += 1;
         self.current = Some((End::request(self.exchange, len as u64), body));
-        let mut queue = self.asked.queue();
+        let queue = &mut self.asked.waiting().questions;
         if queue.len() == PIPELINE_MAX {
             return Err(Unreadable("more than 1,024 requests wait for their replies"));
         }
@@ -140,12 +154,15 @@ impl Reader for Replies {
         };
         let status = response.code.unwrap_or_default();
         match status {
-            101 => return Err(Unreadable("the connection was upgraded to another protocol")),
+            101 => {
+                self.asked.waiting().upgraded = true;
+                return Err(UPGRADED);
+            }
             // An interim reply; the final one is still to come.
             100..=199 => return Ok(Piece::Pass(len)),
             _ => {}
         }
-        let Some(question) = self.asked.queue().pop_front() else {
+        let Some(question) = self.asked.waiting().questions.pop_front() else {
             return Err(Unreadable("a reply came that no request had asked for"));
         };
         let body = match status {

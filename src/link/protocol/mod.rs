@@ -7,7 +7,6 @@ mod chunked;
 mod code;
 mod http;
 mod kafka;
-mod kafka_rewrite;
 mod postgres;
 mod redis;
 
@@ -27,7 +26,7 @@ pub enum Protocol {
     /// RESP2 and RESP3. Exchanges are labelled `SET`, `XGROUP CREATE`. A connection that becomes a monitor or a replica's,
     /// or on which replies are switched off, passes as bytes from then on.
     Redis,
-    /// Exchanges are labelled `Produce`. Addresses in replies become the link's, so that clients stay on it; a connection
+    /// Exchanges are labelled `Fetch`, `Produce transfers`, `EndTxn commit`. Addresses in replies become the link's, so that clients stay on it; a connection
     /// with a reply that cannot be read is cut. The link leads to one broker.
     Kafka,
     /// Anything else. Bytes only, without exchanges: faults that act on bytes and connections work all the same.
@@ -35,11 +34,12 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Readers for the two directions of a new connection: requests, replies. `address` is the link's.
-    pub(super) fn readers(self, address: SocketAddr) -> (Box<dyn Reader>, Box<dyn Reader>) {
+    /// Readers for the two directions of a new connection: requests, replies. `address` is the link's. Names that begin
+    /// with `prefix` are told without it.
+    pub(super) fn readers(self, address: SocketAddr, prefix: &str) -> (Box<dyn Reader>, Box<dyn Reader>) {
         match self {
             Self::Http => http::readers(),
-            Self::Kafka => kafka::readers(address),
+            Self::Kafka => kafka::readers(address, prefix),
             Self::Postgres => postgres::readers(),
             Self::Redis => redis::readers(),
             Self::Bytes => (Box::new(Bytes), Box::new(Bytes)),

@@ -106,7 +106,7 @@ impl Feed {
 
 /// Both directions, each cut at these places.
 fn follow(protocol: Protocol, requests: &[u8], replies: &[u8], cuts: &[usize]) -> (Seen, Seen) {
-    let (asking, answering) = protocol.readers(address());
+    let (asking, answering) = protocol.readers(address(), "run-1.");
     let run = |reader, stream: &[u8]| {
         let mut feed = Feed::new(reader);
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (stream.len() + 1)).collect();

@@ -81,6 +81,36 @@ fn what_is_not_followed() {
 }
 
 #[test]
+fn an_upgraded_connection_passes_at_once() {
+    let (asking, answering) = Protocol::Http.readers(address(), "");
+    let (mut asking, mut answering) = (Feed::new(asking), Feed::new(answering));
+    asking.push(b"GET / HTTP/1.1\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n");
+    answering.push(b"HTTP/1.1 101 Switching Protocols\r\n\r\nhel");
+    asking.push(b"hello");
+    assert!(asking.seen.bytes.ends_with(b"hello"), "half a line is not waited for");
+    assert!(answering.seen.bytes.ends_with(b"hel"));
+}
+
+#[test]
+fn replies_without_a_body_and_replies_before_the_reply() {
+    check(
+        Protocol::Http,
+        b"HEAD /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n\r\nGET /c HTTP/1.1\r\n\r\n\
+            POST /d HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhiGET /e HTTP/1.0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nHTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n\
+            HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n\
+            HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 303 See Other\r\nContent-Length: 1\r\n\r\n!HTTP/1.0 200 OK\r\n\r\nto the end",
+        expect![[r#"
+            1 HEAD /a 20 B: Applied 200, 47 B
+            2 GET /b 19 B: Applied 304, 48 B
+            3 GET /c 21 B: Applied 204, 27 B
+            4 POST /d (changes) 63 B: Applied 303, 46 B
+            5 GET /e 19 B: Applied 200, 29 B
+        "#]],
+    );
+}
+
+#[test]
 fn labels_are_short_and_printable() {
     let path = format!("/{}", "\u{e9}".repeat(500));
     let (requests, _) = follow(Protocol::Http, format!("POST {path} HTTP/1.1\r\n\r\n").as_bytes(), b"", &[]);

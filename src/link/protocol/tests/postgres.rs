@@ -189,7 +189,7 @@ fn the_extended_protocol() {
 #[test]
 fn a_flush_is_not_waited_over() {
     let (greeting, _) = greetings();
-    let (mut asking, _) = Protocol::Postgres.readers(address());
+    let (mut asking, _) = Protocol::Postgres.readers(address(), "");
     let mut stream = [greeting, parse("", "update t set a = $1"), bind("", "", b"1"), execute("")].concat();
     let before = stream.len();
     stream.extend(bare(b'H'));
@@ -414,7 +414,7 @@ fn encryption_that_is_declined() {
 
 #[test]
 fn encryption_that_is_agreed_on() {
-    let (asking, answering) = Protocol::Postgres.readers(address());
+    let (asking, answering) = Protocol::Postgres.readers(address(), "");
     let (mut asking, mut answering) = (Feed::new(asking), Feed::new(answering));
     asking.push(&startup(80_877_104, b""));
     answering.push(b"G");
