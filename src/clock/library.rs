@@ -84,8 +84,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let spaced = root.path().join("a b");
         std::fs::create_dir(&spaced).unwrap();
-        let error = Library::write(&[&spaced, Path::new("/proc")]).unwrap_err().to_string();
-        assert!(error.contains("a b nor from /proc") && error.contains("TMPDIR"), "{error}");
+        let error = Library::write(&[&spaced, Path::new("here")]).unwrap_err().to_string();
+        assert!(error.contains("a b nor from here") && error.contains("TMPDIR"), "{error}");
         let library = Library::write(&[&spaced, root.path()]).unwrap();
         let path = library.path().to_owned();
         assert!(std::fs::read(&path).unwrap().starts_with(b"\x7fELF"));
