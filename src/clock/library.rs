@@ -84,10 +84,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let spaced = root.path().join("a b");
         std::fs::create_dir(&spaced).unwrap();
-        let colon = root.path().join("c:d");
-        std::fs::create_dir(&colon).unwrap();
-        let error = Library::write(&[&spaced, &colon]).unwrap_err().to_string();
-        assert!(error.contains("a b nor from") && error.contains("TMPDIR"), "{error}");
+        let error = Library::write(&[&spaced, Path::new("here")]).unwrap_err().to_string();
+        assert!(error.contains("a b nor from here") && error.contains("TMPDIR"), "{error}");
         let library = Library::write(&[&spaced, root.path()]).unwrap();
         let path = library.path().to_owned();
         assert!(std::fs::read(&path).unwrap().starts_with(b"\x7fELF"));

@@ -1,7 +1,7 @@
 //! Making the wall clock of one instance wrong while it runs, and seeing from inside that it is.
 //!
 //! A small library of our own (`shim`, in C) is loaded into the processes of the instance and answers for the C library
-//! whenever they ask what time it is. It goes by a [`page`] that the harness changes. Only the wall clock is touched:
+//! whenever they ask what time it is. It goes by a page in memory that the harness changes. Only the wall clock is touched:
 //! what measures lengths of time stays right, and waits until a time of day keep the length that was meant.
 //!
 //! **Invariant:** nobody is believed. Each process writes into the page what it was told and when; a change has made a

@@ -132,7 +132,7 @@ fn read(witness: &Witness) -> Option<Reading> {
             told_ns: witness.told_ns.load(Ordering::Relaxed),
         };
         fence(Ordering::Acquire);
-        let is_whole = before % 2 == 0 && witness.sequence.load(Ordering::Relaxed) == before;
+        let is_whole = before.is_multiple_of(2) && witness.sequence.load(Ordering::Relaxed) == before;
         (is_whole && reading.pid != 0).then_some(reading)
     })
 }

@@ -127,7 +127,6 @@ impl From<Rate> for f64 {
 impl TryFrom<f64> for Rate {
     type Error = String;
 
-    #[expect(clippy::float_cmp, reason = "only the very pace that is right changes nothing")]
     fn try_from(rate: f64) -> Result<Self, String> {
         match rate {
             1.0 => Err("a clock that drifts at pace 1 is right; write 2 for twice as fast, 0.5 for half".to_owned()),

@@ -145,7 +145,11 @@ impl Sandbox {
         // The sandbox exists before these are checked, so that a failure of one tidies up the other.
         cloned?;
         created?;
-        sandbox.clocks = Clocks::of(blueprint.clocks.clone(), stack, blueprint.logs)?;
+        let temporary = std::env::temp_dir();
+        sandbox.clocks = Clocks::of(blueprint.clocks.clone(), &[stack.directory(), &temporary, blueprint.logs])?;
+        if let Some(folder) = sandbox.clocks.folder() {
+            stack.processes().guard_directory(folder);
+        }
         for role in &target.roles {
             for number in 1..=role.instances {
                 let name = InstanceName { role: role.name.clone(), number };

@@ -5,6 +5,7 @@
 // A test may stop where its own assumption fails.
 #![allow(clippy::unwrap_used)]
 
+mod broker;
 mod schedule;
 mod subject;
 
@@ -20,7 +21,14 @@ use subject::Subject;
 
 const HOUR: Duration = Duration::from_hours(1);
 
+/// Has this program be what is tested.
+const SERVE: &str = "--serve-librdkafka";
+
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(SERVE) {
+        broker::serve();
+        return ExitCode::SUCCESS;
+    }
     Arguments::from_args().run(trials())
 }
 
@@ -40,6 +48,11 @@ fn trials() -> Vec<Trial> {
         Trial::test("c::children_and_other_programs", || in_c(children)),
         Trial::test("c::a_killed_process_proves_nothing_for_the_next", || in_c(killed)),
         Trial::test("c::a_program_that_is_linked_statically_is_refused", statically_linked),
+        Trial::test("librdkafka", || {
+            let program = std::env::current_exe()?.display().to_string();
+            schedule::whole(&[&program, SERVE]);
+            Ok(())
+        }),
         of("python", &["python3", "--version"], vec!["python3".into(), text(program("subject.py"))]),
         of("node", &["node", "--version"], vec!["node".into(), text(program("subject.mjs"))]),
         // A Java that cannot compile cannot run a program from its source.
