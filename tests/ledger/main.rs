@@ -6,6 +6,7 @@
 
 mod brute_agree;
 mod brute_found;
+mod brute_order;
 mod brute_right;
 mod brute_seven;
 mod brute_sight;
