@@ -14,6 +14,7 @@ mod brute_spoil;
 mod naive;
 mod service;
 mod small;
+mod small_balances;
 mod world;
 
 use std::time::Duration;
