@@ -7,6 +7,7 @@
 mod brute_agree;
 mod brute_clock;
 mod brute_found;
+mod brute_order;
 mod brute_right;
 mod brute_seven;
 mod brute_sight;
@@ -14,6 +15,7 @@ mod brute_spoil;
 mod naive;
 mod service;
 mod small;
+mod small_balances;
 mod world;
 
 use std::time::Duration;

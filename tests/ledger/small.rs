@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 const MS: u64 = 1_000_000;
 
 /// A history in the making. Accounts a-0001 to a-0003 are open, in EUR and without credit; intents count from 3.
-struct Small {
+pub(crate) struct Small {
     history: History,
     plan: Plan,
     attempts: u32,
@@ -24,7 +24,7 @@ struct Small {
 }
 
 impl Small {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let history = History { events: Vec::new() };
         let mut small = Self { history, plan: Plan::default(), attempts: 0, now: 0, shown: Vec::new() };
         small.record(What::Phase { phase: Phase::Setup });
@@ -41,11 +41,11 @@ impl Small {
         self.history.events.push(Event { at: Moment(self.now), what });
     }
 
-    fn pass(&mut self, milliseconds: u64) {
+    pub(crate) fn pass(&mut self, milliseconds: u64) {
         self.now += milliseconds * MS;
     }
 
-    fn send(&mut self, intent: u32, call: Call) -> AttemptId {
+    pub(crate) fn send(&mut self, intent: u32, call: Call) -> AttemptId {
         self.send_to(1, intent, call)
     }
 
@@ -57,21 +57,21 @@ impl Small {
         attempt
     }
 
-    fn end(&mut self, attempt: AttemptId, outcome: Outcome) {
+    pub(crate) fn end(&mut self, attempt: AttemptId, outcome: Outcome) {
         self.record(What::Return { attempt, outcome });
     }
 
-    fn ask(&mut self, intent: u32, operation: &str, fields: Value, outcome: Outcome) {
+    pub(crate) fn ask(&mut self, intent: u32, operation: &str, fields: Value, outcome: Outcome) {
         let attempt = self.send(intent, call(operation, fields));
         self.pass(1);
         self.end(attempt, outcome);
     }
 
-    fn transfer(&mut self, intent: u32, amount: i64, outcome: Outcome) {
+    pub(crate) fn transfer(&mut self, intent: u32, amount: i64, outcome: Outcome) {
         self.ask(intent, "transfer", body(intent, amount), outcome);
     }
 
-    fn reverse(&mut self, intent: u32, original: &str, outcome: Outcome) {
+    pub(crate) fn reverse(&mut self, intent: u32, original: &str, outcome: Outcome) {
         self.ask(intent, "reverse", json!({ "key": format!("k-{intent}"), "transfer": original }), outcome);
     }
 
@@ -79,7 +79,7 @@ impl Small {
         self.record(What::Fault { step: StepId(0), change });
     }
 
-    fn read(&mut self, rows: Vec<Value>) {
+    pub(crate) fn read(&mut self, rows: Vec<Value>) {
         let only = |these: &[Value], those: &[Value]| -> Vec<_> {
             these.iter().filter(|row| !those.contains(row)).cloned().collect()
         };
@@ -88,7 +88,7 @@ impl Small {
         self.record(What::Rows { sent: Moment(self.now), source: "journal".into(), added, removed });
     }
 
-    fn audit(&mut self, rows: Vec<Value>) {
+    pub(crate) fn audit(&mut self, rows: Vec<Value>) {
         self.record(What::Phase { phase: Phase::Audit });
         self.read(rows);
     }
@@ -98,7 +98,7 @@ impl Small {
         self.record(What::Record(Record { topic, partition: 0, offset: self.now as i64, key: None, fields }));
     }
 
-    fn judge(&self, requirement: &str) -> Finding {
+    pub(crate) fn judge(&self, requirement: &str) -> Finding {
         let patience = Patience { timeout: Duration::from_secs(1), attempts: 1, pause: Default::default() };
         let probe = Intent { call: Call::default(), binds: Vec::new() };
         let script = Script {
@@ -116,28 +116,28 @@ impl Small {
     }
 
     /// The kinds of what is blamed.
-    fn blamed(&self, requirement: &str) -> Vec<String> {
+    pub(crate) fn blamed(&self, requirement: &str) -> Vec<String> {
         self.judge(requirement).anomalies.into_iter().map(|anomaly| anomaly.kind).collect()
     }
 
     /// How often what is described so was seen.
-    fn seen(&self, requirement: &str, what: &str) -> u64 {
+    pub(crate) fn seen(&self, requirement: &str, what: &str) -> u64 {
         let finding = self.judge(requirement);
         finding.evidence.iter().find(|evidence| evidence.what.contains(what)).map(|evidence| evidence.seen).unwrap()
     }
 }
 
-fn call(operation: &str, fields: Value) -> Call {
+pub(crate) fn call(operation: &str, fields: Value) -> Call {
     Call { operation: operation.into(), fields: object(fields), raw: None }
 }
 
 /// From a-0001 to a-0002, under the intent's own key.
-fn body(intent: u32, amount: i64) -> Value {
+pub(crate) fn body(intent: u32, amount: i64) -> Value {
     json!({ "key": format!("k-{intent}"), "from": "a-0001", "to": "a-0002", "amount": amount, "currency": "EUR" })
 }
 
 /// The two entries of a transfer as the least talkative ledger shows them.
-fn legs(sequence: i64, transfer: &str, (from, to): (u32, u32), amount: i64) -> Vec<Value> {
+pub(crate) fn legs(sequence: i64, transfer: &str, (from, to): (u32, u32), amount: i64) -> Vec<Value> {
     let leg = |sequence, account, amount| {
         let account = format!("a-000{account}");
         json!({ "sequence": sequence, "transfer": transfer, "account": account, "amount": amount, "currency": "EUR" })
@@ -145,26 +145,26 @@ fn legs(sequence: i64, transfer: &str, (from, to): (u32, u32), amount: i64) -> V
     vec![leg(sequence, from, -amount), leg(sequence + 1, to, amount)]
 }
 
-fn with(mut rows: Vec<Value>, column: &str, value: &Value) -> Vec<Value> {
+pub(crate) fn with(mut rows: Vec<Value>, column: &str, value: &Value) -> Vec<Value> {
     for row in &mut rows {
         row[column] = value.clone();
     }
     rows
 }
 
-fn ok(transfer: &str) -> Outcome {
+pub(crate) fn ok(transfer: &str) -> Outcome {
     Outcome::Ok { status: 201, reply: object(json!({ "transfer": transfer })) }
 }
 
-fn refused(status: u16) -> Outcome {
+pub(crate) fn refused(status: u16) -> Outcome {
     Outcome::Refused { status: Some(status), why: "no".into(), reply: Map::new() }
 }
 
-fn status(status: u16) -> Outcome {
+pub(crate) fn status(status: u16) -> Outcome {
     Outcome::Unknown(Doubt::Status { status, body: String::new() })
 }
 
-fn timeout() -> Outcome {
+pub(crate) fn timeout() -> Outcome {
     Outcome::Unknown(Doubt::Timeout)
 }
 

@@ -32,6 +32,7 @@ struct CaseFile {
     workload: LedgerWorkload,
     #[serde(default)]
     fault: Vec<FaultSpec>,
+    #[expect(dead_code, reason = "read so that it is known")]
     explore: Option<Explore>,
     #[serde(default)]
     read_every: Option<Span>,
