@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::{locate, regressions};
 use super::output::{Colour, answer};
 use super::run::Format;
+use super::{locate, regressions};
 use crate::explore::Signature;
 use crate::explore::regression::{FOLDER, Kept};
 use crate::report::style::{Palette, Tone};

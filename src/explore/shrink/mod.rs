@@ -6,6 +6,7 @@
 //!
 //! [`Search`] is pure: it says what to run next and is told what came of it. [`shrink`] carries it out.
 
+mod beginnings;
 mod cdd;
 mod cut;
 mod passes;
