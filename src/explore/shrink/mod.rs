@@ -14,6 +14,8 @@ mod rate;
 mod run;
 mod search;
 mod size;
+#[cfg(test)]
+mod tests;
 mod timetable;
 mod witness;
 
