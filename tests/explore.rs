@@ -55,7 +55,10 @@ fn a_finding_becomes_a_small_regression_that_passes_once_it_is_mended() {
     let clients = stored["case"]["script"]["clients"].as_array().expect("clients");
     let operations: usize = clients.iter().map(|steps| steps.as_array().expect("steps").len()).sum();
     assert!(operations <= 3, "{operations} operations are left");
-    assert!(stored["case"]["script"]["intents"].as_array().expect("intents").len() < 40, "accounts nobody needs are left");
+    assert!(
+        stored["case"]["script"]["intents"].as_array().expect("intents").len() < 40,
+        "accounts nobody needs are left"
+    );
 
     let file = file.to_str().expect("a path");
     let again = fireassay(folder.path(), &["replay", file, "--times", "2", "--format", "json"]);
