@@ -147,7 +147,7 @@ fn kept_in_words(kept: &[Kept], palette: Palette) -> String {
         let violated = kept.regression.violated.0.keys().map(|id| piece(id)).collect::<Vec<_>>().join(", ");
         let _ = writeln!(
             text,
-            "  {:width$}  {} {}",
+            "  {:width$}  {}  {}",
             name(kept),
             palette.paint(Tone::Faint, &violated),
             clean(&kept.regression.title, 200)

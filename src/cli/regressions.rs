@@ -9,7 +9,7 @@ use crate::runner::{CaseFile, Planned, fits};
 use crate::target::Target;
 
 /// How to go on when a file is in the way.
-const NEXT: &str = "mend or remove the file, or leave all of them out with --no-regressions";
+const NEXT: &str = "mend or remove the file; `fireassay run --no-regressions` leaves all of them out";
 
 /// Every regression in a folder, in the order of their paths.
 pub(crate) fn kept(folder: &Path) -> Result<Vec<Kept>, Failure> {

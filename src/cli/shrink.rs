@@ -8,13 +8,13 @@ use super::replay::{piece_of, read, stage, write};
 use super::select::default_jobs;
 use super::{exit, interrupt, locate};
 use crate::explore::Signature;
-use crate::explore::load::{Evidence, Stored};
+use crate::explore::load::Evidence;
 use crate::explore::regression::{FOLDER, Regression};
 use crate::explore::shrink::{Decision, Ended, Ran, Search, shrink as carry_out};
 use crate::report::style::{Palette, Tone};
 use crate::report::text::{piece, shell};
 use crate::report::{stored, story, terminal};
-use crate::runner::{Options, Progress, RunError, Session, Sink};
+use crate::runner::{Judged, Options, Progress, RunError, Session, Sink};
 use crate::sandbox::StackConfig;
 
 /// Make a finding smaller: the fewest faults, clients and operations that still show it.
@@ -57,13 +57,13 @@ pub(super) struct Args {
 
 pub(super) fn shrink(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let stored = read(&args.run)?;
-    let goal = goal(args, &stored)?;
-    let Stored { case, run: Some(Evidence { directory, history, findings, .. }), .. } = stored else {
+    let Some(Evidence { directory, history, findings, .. }) = stored.run else {
         return Err(Failure::usage(
             format!("{} has no history, and a search starts from what happened", args.run.display()),
             format!("fireassay replay {} makes runs that have one", shell(&args.run.display().to_string())),
         ));
     };
+    let (case, goal) = (stored.case, goal(args, &stored.violated, &findings)?);
     let (target, suite) = stage(&case, args.target.as_deref(), &args.run)?;
     let profile = locate::profile_named(&case.profile)?;
     let palette = colour.for_stderr();
@@ -95,16 +95,10 @@ pub(super) fn shrink(args: &Args, colour: Colour) -> Result<u8, Failure> {
 }
 
 /// What is to be kept: one requirement, with the kinds of its anomalies.
-fn goal(args: &Args, stored: &Stored) -> Result<Signature, Failure> {
-    let violated = &stored.violated;
+fn goal(args: &Args, violated: &Signature, findings: &[Judged]) -> Result<Signature, Failure> {
     let place = shell(&args.run.display().to_string());
-    let Some(first) = stored
-        .run
-        .iter()
-        .flat_map(|run| &run.findings)
-        .map(|it| &it.requirement.id)
-        .find(|id| violated.0.contains_key(*id))
-    else {
+    let mut ids = findings.iter().map(|judged| &judged.requirement.id);
+    let Some(first) = ids.find(|id| violated.0.contains_key(*id)) else {
         return Err(Failure::usage(
             format!("{} violated nothing that could be made smaller", args.run.display()),
             format!("fireassay check {place} says how it stands"),

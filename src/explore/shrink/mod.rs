@@ -6,6 +6,7 @@
 //!
 //! [`Search`] is pure: it says what to run next and is told what came of it. [`shrink`] carries it out.
 
+mod beginnings;
 mod cdd;
 mod cut;
 mod passes;
@@ -13,6 +14,8 @@ mod rate;
 mod run;
 mod search;
 mod size;
+#[cfg(test)]
+mod tests;
 mod timetable;
 mod witness;
 

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::beginnings::beginnings;
 use super::cut::Base;
-use super::passes::{Ladder, Parts, Pass, Values};
+use super::passes::{Answer, Ladder, Measure, Parts, Pass, Values, WITNESSES};
 use super::rate::{Rate, WRONG_REJECTIONS};
 use super::size::Size;
-use super::witness::ladder;
 use crate::explore::Signature;
 use crate::history::History;
-use crate::judgement::Anomaly;
 use crate::profile::Profile;
 use crate::runner::{CaseFile, Judged};
 
@@ -23,17 +22,23 @@ const MEASURED_RUNS: (u32, u32) = (3, 10);
 /// After so many hits the least number of runs is enough.
 const MEASURED_HITS: u32 = 2;
 
+/// How many runs the case is measured by that the witnesses led to, those that found it among them.
+const MEASURED_AGAIN: u32 = 5;
+
 /// How many runs the result is measured by.
 const CONFIRMING_RUNS: u32 = 5;
 
+/// A case that shows this often needs no better timing.
+const RELIABLE: f64 = 0.8;
+
 /// The least number of runs by which it is judged whether a case still shows as often.
-const COSMETIC_RUNS: u32 = 3;
+const COMPARED_RUNS: u32 = 4;
+
+/// So many hits are wanted of a beginning.
+const AIMED_HITS: u32 = 2;
 
 /// A candidate that cannot be run is given up after so many failures.
 const LOST_MAX: u32 = 3;
-
-/// Of how many anomalies the smallest beginning is tried.
-const ANOMALIES_TRIED: usize = 2;
 
 /// A search for a smaller case. Ask [`Search::propose`], run that, [`Search::tell`]; until there is no more.
 pub struct Search {
@@ -43,6 +48,8 @@ pub struct Search {
     used: u32,
     rate: Rate,
     before: Share,
+    /// Of the case that the witnesses led to.
+    again: Share,
     after: Share,
     size_before: Size,
     base: Base,
@@ -54,6 +61,8 @@ pub struct Search {
     trial: Option<Trial>,
     /// The smallest that was accepted in this pass.
     accepted: Option<(CaseFile, Ran)>,
+    /// A beginning that showed, but less often than is wanted of one, and how often.
+    seldom: Option<(CaseFile, Ran, Share)>,
     rejected: Vec<CaseFile>,
     interrupted: bool,
 }
@@ -135,14 +144,21 @@ pub struct Ended {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Measuring,
+    /// What the witnesses led to is another case, with a rate of its own.
+    MeasuringAgain,
     Passes,
-    Confirming { is_complete: bool },
-    Ended { is_complete: bool },
+    Confirming {
+        is_complete: bool,
+    },
+    Ended {
+        is_complete: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Witnesses,
+    Timing,
     Preparations,
     Faults,
     Clients,
@@ -153,8 +169,7 @@ enum Kind {
 struct Trial {
     case: Arc<CaseFile>,
     what: &'static str,
-    /// Whether it has to show as often as the case before it; else once is enough.
-    is_cosmetic: bool,
+    measure: Measure,
     share: Share,
     /// Runs that say nothing.
     lost: u32,
@@ -165,7 +180,7 @@ impl Search {
     /// Starts from a run that violated `goal`, to be done within `budget` runs.
     #[must_use]
     pub fn new(profile: &'static dyn Profile, case: CaseFile, ran: Ran, goal: Signature, budget: u32) -> Self {
-        use Kind::{Clients, Faults, Operations, Preparations, Values, Witnesses};
+        use Kind::{Clients, Faults, Operations, Preparations, Timing, Values, Witnesses};
         Self {
             profile,
             goal,
@@ -173,15 +188,17 @@ impl Search {
             used: 0,
             rate: Rate::default(),
             before: Share::default(),
+            again: Share::default(),
             after: Share::default(),
             size_before: Size::of(&case),
             base: Base::new(case, &ran.history),
             ran,
             stage: Stage::Measuring,
-            passes: [Witnesses, Preparations, Faults, Clients, Operations, Values, Preparations].into(),
+            passes: [Witnesses, Timing, Preparations, Faults, Clients, Operations, Values, Preparations].into(),
             pass: None,
             trial: None,
             accepted: None,
+            seldom: None,
             rejected: Vec::new(),
             interrupted: false,
         }
@@ -211,13 +228,22 @@ impl Search {
                     let runs = least.saturating_sub(self.before.runs).max(1).min(left);
                     return Some(Proposal { case: Arc::new(self.base.case.clone()), what: "measuring", runs });
                 }
+                Stage::MeasuringAgain => {
+                    let runs = MEASURED_AGAIN.saturating_sub(self.again.runs).min(left.saturating_sub(CONFIRMING_RUNS));
+                    if runs == 0 {
+                        self.rate = Rate::measured(self.again.hits, self.again.runs);
+                        self.stage = Stage::Passes;
+                        continue;
+                    }
+                    return Some(Proposal { case: Arc::new(self.base.case.clone()), what: "measuring", runs });
+                }
                 Stage::Passes => {
                     if left <= CONFIRMING_RUNS {
                         self.finish_pass();
                         self.stage = Stage::Confirming { is_complete: false };
                     } else if let Some(proposal) = self.propose_smaller(left - CONFIRMING_RUNS) {
                         return Some(proposal);
-                    } else {
+                    } else if self.stage == Stage::Passes {
                         self.stage = Stage::Confirming { is_complete: true };
                     }
                 }
@@ -246,6 +272,10 @@ impl Search {
             Stage::Measuring => {
                 self.before = self.before + share;
                 Some(self.decision("measuring", None, self.before))
+            }
+            Stage::MeasuringAgain => {
+                self.again = self.again + share;
+                Some(self.decision("measuring", None, self.again))
             }
             Stage::Confirming { .. } => {
                 self.after = self.after + share;
@@ -284,22 +314,30 @@ impl Search {
             }
             if self.pass.is_none() {
                 let kind = self.passes.pop_front()?;
+                if matches!(kind, Kind::Timing) && self.rate.estimate() >= RELIABLE {
+                    continue;
+                }
                 self.pass = Some(self.begin(kind));
             }
             let Some(pass) = &mut self.pass else { continue };
             let Some(case) = pass.propose() else {
+                let is_another = pass.name() == WITNESSES && (self.accepted.is_some() || self.seldom.is_some());
                 self.finish_pass();
+                if is_another {
+                    self.stage = Stage::MeasuringAgain;
+                    return None;
+                }
                 continue;
             };
             let smallest = self.accepted.as_ref().map_or(&self.base.case, |(case, _)| case);
             if is_same(&case, smallest) {
-                pass.answer(true);
+                pass.answer(Answer::Accepted);
             } else if self.rejected.iter().any(|rejected| is_same(&case, rejected)) {
-                pass.answer(false);
+                pass.answer(Answer::Rejected);
             } else {
-                let (what, is_cosmetic) = (pass.name(), pass.is_cosmetic());
+                let (what, measure) = (pass.name(), pass.measure());
                 let (share, lost, hit) = (Share::default(), 0, None);
-                self.trial = Some(Trial { case: Arc::new(case), what, is_cosmetic, share, lost, hit });
+                self.trial = Some(Trial { case: Arc::new(case), what, measure, share, lost, hit });
             }
         }
     }
@@ -311,24 +349,41 @@ impl Search {
         trial.hit = trial.hit.or(hit);
         let Share { hits, runs } = trial.share;
         let tries = self.tries(&trial);
-        let needed = if trial.is_cosmetic { self.rate.hits_expected(tries).max(1) } else { 1 };
-        let can_still = hits + tries.saturating_sub(runs) >= needed && runs < tries && trial.lost < LOST_MAX;
+        let needed = match trial.measure {
+            Measure::Once => 1,
+            Measure::Aimed(_) => AIMED_HITS,
+            Measure::AsOften => self.rate.hits_expected(tries).max(1),
+            Measure::MoreOften => (self.rate.hits_expected(tries) + 1).min(tries),
+        };
+        let can_still = match trial.measure {
+            Measure::Once | Measure::Aimed(_) => runs < tries,
+            Measure::AsOften | Measure::MoreOften => runs < tries && hits + (tries - runs) >= needed,
+        } && trial.lost < LOST_MAX;
         if hits < needed && can_still {
             self.trial = Some(trial);
             return None;
         }
         let accepted = hits >= needed;
         if let Some(pass) = &mut self.pass {
-            pass.answer(accepted);
+            pass.answer(match trial.hit {
+                Some(_) if accepted => Answer::Accepted,
+                Some(_) => Answer::Seldom,
+                None => Answer::Rejected,
+            });
         }
         let case = Arc::unwrap_or_clone(trial.case);
         let decision = Decision { size: Size::of(&case), ..self.decision(trial.what, Some(accepted), trial.share) };
-        match trial.hit.filter(|_| accepted) {
-            Some(ran) => {
+        match trial.hit {
+            Some(ran) if !accepted && matches!(trial.measure, Measure::Aimed(_)) => {
+                // Better than nothing, if nothing better comes.
+                self.seldom.get_or_insert((case, ran, trial.share));
+            }
+            Some(ran) if accepted => {
                 self.rate = self.rate.inherited(hits, runs);
+                self.again = trial.share;
                 self.accepted = Some((case, ran));
             }
-            None => self.rejected.push(case),
+            _ => self.rejected.push(case),
         }
         Some(decision)
     }
@@ -336,12 +391,20 @@ impl Search {
     /// How many runs decide over a candidate.
     fn tries(&self, trial: &Trial) -> u32 {
         let misses = self.rate.misses_to_reject(WRONG_REJECTIONS);
-        if trial.is_cosmetic { misses.max(COSMETIC_RUNS) } else { misses }
+        match trial.measure {
+            Measure::Once => misses,
+            Measure::Aimed(tries) => tries + trial.share.hits,
+            Measure::AsOften | Measure::MoreOften => COMPARED_RUNS,
+        }
     }
 
     /// What was accepted last is what the next pass starts from, with the run in which it showed.
     fn finish_pass(&mut self) {
         (self.pass, self.trial) = (None, None);
+        if let Some((case, ran, share)) = self.seldom.take().filter(|_| self.accepted.is_none()) {
+            self.again = share;
+            self.accepted = Some((case, ran));
+        }
         if let Some((case, ran)) = self.accepted.take() {
             self.base = Base::new(case, &ran.history);
             self.ran = ran;
@@ -351,26 +414,14 @@ impl Search {
     fn begin(&self, kind: Kind) -> Box<dyn Pass + Send> {
         let base = self.base.clone();
         match kind {
-            Kind::Witnesses => Box::new(Ladder { rungs: self.rungs(), base }),
+            Kind::Witnesses => Box::new(Ladder::new(beginnings(&self.base, &self.ran, &self.goal, self.profile))),
+            Kind::Timing => Box::new(Values::timing(&base)),
             Kind::Preparations => Box::new(Values::preparations(&base, self.profile)),
             Kind::Faults => Box::new(Parts::faults(base)),
             Kind::Clients => Box::new(Parts::clients(base)),
             Kind::Operations => Box::new(Parts::steps(base)),
             Kind::Values => Box::new(Values::simpler(&base)),
         }
-    }
-
-    /// The smallest beginnings of a few anomalies, then the larger ones of the smallest.
-    fn rungs(&self) -> VecDeque<super::Keep> {
-        let wanted = |judged: &&Judged| self.goal.0.contains_key(&judged.requirement.id);
-        let is_of_kind = |anomaly: &&Anomaly| self.goal.0.values().any(|kinds| kinds.contains(&anomaly.kind));
-        let anomalies = self.ran.findings.iter().filter(wanted).flat_map(|judged| &judged.finding.anomalies);
-        let ladders = anomalies.filter(is_of_kind).map(|it| ladder(&self.base, &self.ran.history, self.profile, it));
-        let mut ladders: Vec<_> = ladders.filter(|rungs| !rungs.is_empty()).collect();
-        ladders.sort_by_key(|rungs| (rungs[0].steps.len(), rungs[0].faults.len()));
-        let mut rungs: VecDeque<_> = ladders.iter().take(ANOMALIES_TRIED).map(|rungs| rungs[0].clone()).collect();
-        rungs.extend(ladders.into_iter().next().into_iter().flatten().skip(1));
-        rungs
     }
 
     fn decision(&self, what: &'static str, accepted: Option<bool>, share: Share) -> Decision {
@@ -394,7 +445,7 @@ impl std::fmt::Display for Share {
 
 /// Whether two cases do the same.
 fn is_same(one: &CaseFile, other: &CaseFile) -> bool {
-    one.script == other.script && one.plan == other.plan
+    one.script == other.script && one.plan == other.plan && one.read_every == other.read_every
 }
 
 fn number(length: usize) -> u32 {
