@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::output::{Colour, answer, failure as failure_note, note};
 use super::select::{Selection, TierChoice, default_jobs, plan, read_variable, select};
-use super::{exit, interrupt, locate, progress, regressions};
+use super::{exit, interrupt, locate, progress, regressions, sweep};
 use crate::explore::regression::{FOLDER, Kept};
+use crate::explore::sweep::{Action, Outcome, Scenario};
 use crate::report::style::{Palette, Tone};
 use crate::report::text::shell;
 use crate::report::{Told, json, junit, markdown, summary, tell_all, terminal};
@@ -96,9 +97,10 @@ pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let selection = Selection { cases: &args.case, requirement: args.requirement.as_deref(), tier: args.tier };
     let cases = select(&suite, &selection)?;
     let mut runs = if args.no_regressions { Vec::new() } else { kept(&args.regressions, &suite, &cases, &target)? };
+    let (scenarios, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| case.explore.is_some());
     runs.extend(plan(&cases, args.seed, args.seeds));
     let request = Request {
-        target,
+        target: Arc::clone(&target),
         suite: Arc::clone(&suite),
         runs,
         runs_dir: args.runs_dir.clone(),
@@ -107,8 +109,41 @@ pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
     };
     let palette = colour.for_stderr();
     let sink = progress::sink(palette);
-    let report = interrupt::run(|cancel| async move { runner::run(request, sink.as_ref(), &cancel).await })??;
+    let mut report = if request.runs.is_empty() {
+        RunReport::default()
+    } else {
+        interrupt::run(|cancel| async move { runner::run(request, sink.as_ref(), &cancel).await })??
+    };
+    if !scenarios.is_empty() && !report.interrupted {
+        let place =
+            sweep::Place { target, suite: Arc::clone(&suite), runs_dir: args.runs_dir.clone(), env: args.env.clone() };
+        add_sweeps(&mut report, sweep::all(place, sweep_each(&scenarios, args), colour)?);
+    }
     publish(args, &suite, &report, palette)
+}
+
+/// Every scenario with every seed, with everything done at every message.
+fn sweep_each(scenarios: &[Case], args: &Args) -> Vec<Scenario> {
+    let with_seed = |seed| {
+        scenarios.iter().map(move |case| Scenario {
+            case: case.clone(),
+            seed,
+            actions: Action::ALL.to_vec(),
+            pairs: 0,
+            jobs: args.jobs.map_or_else(sweep::jobs, usize::from),
+            env: Vec::new(),
+        })
+    };
+    (0..args.seeds).map(|step| args.seed.wrapping_add(step)).flat_map(with_seed).collect()
+}
+
+/// A sweep counts as one run.
+fn add_sweeps(report: &mut RunReport, outcomes: Vec<Outcome>) {
+    for outcome in outcomes {
+        report.took += outcome.took;
+        report.interrupted |= outcome.interrupted;
+        report.cases.push(outcome.representative());
+    }
 }
 
 /// The replays of what is kept of these cases.

@@ -50,14 +50,9 @@ pub(crate) fn select(suite: &Suite, selection: &Selection<'_>) -> Result<Vec<Cas
         );
         return Err(Failure::usage(what, "fireassay list"));
     }
-    let is_scenario = |id: &&String| suite.cases.iter().any(|case| case.id == **id && case.explore.is_some());
-    if let Some(scenario) = selection.cases.iter().find(is_scenario) {
-        let what = format!("`{scenario}` is a scenario in which faults are searched, and says little by itself");
-        return Err(Failure::usage(what, format!("fireassay sweep {scenario}")));
-    }
     let tier = Tier::from(selection.tier);
     let is_asked = |case: &&Case| match selection.cases {
-        [] => case.tier <= tier && case.explore.is_none(),
+        [] => case.tier <= tier,
         ids => ids.contains(&case.id),
     };
     let checks =

@@ -6,15 +6,19 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::{Failure, did_you_mean};
-use super::output::{Colour, note};
+use super::output::{Colour, answer, note};
+use super::run::Format;
 use super::select::{default_jobs, read_variable};
-use super::{exit, interrupt, locate};
-use crate::explore::sweep::{Action, Outcome, Request, Stage, sweep as carry_out};
+use super::{exit, interrupt, locate, progress};
+use crate::explore::sweep::{Action, Outcome, Scenario, Stage, sweep as carry_out};
 use crate::judgement::Verdict;
 use crate::report::style::{Palette, Tone};
-use crate::report::sweep as report;
 use crate::report::text::{count, piece};
+use crate::report::{json, sweep as report};
+use crate::runner::{Options, RunError, Session};
+use crate::sandbox::StackConfig;
 use crate::suite::{Case, Suite};
+use crate::target::Target;
 
 /// Put a fault at every message of a scenario in turn.
 ///
@@ -60,6 +64,9 @@ pub(super) struct Args {
     /// Variables for every process of the target.
     #[arg(long, num_args = 1.., value_name = "NAME=VALUE", value_parser = read_variable)]
     env: Vec<(String, String)>,
+    /// Form of the report.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// What is done at the messages.
@@ -92,36 +99,68 @@ impl From<ActionChoice> for Action {
 pub(super) fn sweep(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let target = Arc::new(locate::target(&args.target)?);
     let suite = Arc::new(locate::suite(args.suite.as_deref(), &target)?);
-    let palette = colour.for_stderr();
-    let mut worst = exit::PASS;
-    for case in choose(&suite, &args.case)? {
-        let request = Request {
-            target: Arc::clone(&target),
-            suite: Arc::clone(&suite),
-            case,
-            seed: args.seed,
-            actions: match args.action.as_slice() {
-                [] => Action::ALL.to_vec(),
-                chosen => chosen.iter().map(|choice| Action::from(*choice)).collect(),
-            },
-            pairs: args.pairs as usize,
-            runs_dir: args.runs_dir.clone(),
-            jobs: args.jobs.map_or_else(|| default_jobs() * 2, usize::from),
-            env: args.env.clone(),
-        };
-        let progress = Progress::new(palette, &request.case.id);
-        let show = |stage: Stage<'_>| progress.show(&stage);
-        let outcome = interrupt::run(async |cancel| carry_out(request, &show, &cancel).await)??;
-        progress.bar.finish_and_clear();
-        note(report::ending(&outcome, palette).trim_end());
-        let code = code_of(&outcome);
-        note(&palette.paint(Tone::Faint, next_step(code)));
-        worst = exit::worse(worst, code);
-        if outcome.interrupted {
-            break;
-        }
+    let cases = choose(&suite, &args.case)?;
+    let scenario = |case: Case| Scenario {
+        case,
+        seed: args.seed,
+        actions: match args.action.as_slice() {
+            [] => Action::ALL.to_vec(),
+            chosen => chosen.iter().map(|choice| Action::from(*choice)).collect(),
+        },
+        pairs: args.pairs as usize,
+        jobs: args.jobs.map_or_else(jobs, usize::from),
+        env: Vec::new(),
+    };
+    let place = Place { target, suite, runs_dir: args.runs_dir.clone(), env: args.env.clone() };
+    let outcomes = all(place, cases.into_iter().map(scenario).collect(), colour)?;
+    let code = outcomes.iter().map(code_of).reduce(exit::worse).unwrap_or(exit::NOTHING);
+    note(&colour.for_stderr().paint(Tone::Faint, next_step(code)));
+    if args.format == Format::Json {
+        answer(&json::sweeps(&outcomes, code).map_err(|error| {
+            let what = format!("failed to write the report as JSON: {error}");
+            Failure::environment(what, "choose a --runs-dir whose path is Unicode")
+        })?)?;
     }
-    Ok(worst)
+    Ok(code)
+}
+
+/// Where sweeps are carried out.
+pub(super) struct Place {
+    pub(super) target: Arc<Target>,
+    pub(super) suite: Arc<Suite>,
+    pub(super) runs_dir: PathBuf,
+    pub(super) env: Vec<(String, String)>,
+}
+
+/// How many runs at a time unless told: they mostly wait.
+pub(super) fn jobs() -> usize {
+    default_jobs() * 2
+}
+
+/// Carries out sweeps on one stack, shows how they go and prints what they find.
+pub(super) fn all(place: Place, scenarios: Vec<Scenario>, colour: Colour) -> Result<Vec<Outcome>, Failure> {
+    let palette = colour.for_stderr();
+    let stack = StackConfig::from_env().map_err(|error| Failure::from(RunError::Configuration(error.to_string())))?;
+    let outcomes = interrupt::run(async |cancel| {
+        let Place { target, suite, runs_dir, env } = place;
+        let options = Options { runs_dir, stack, env, cancel: cancel.clone() };
+        let session = Session::start(target, suite, options, progress::sink(palette).as_ref()).await?;
+        let mut outcomes = Vec::new();
+        for scenario in scenarios {
+            let progress = Progress::new(palette, &scenario.case.id);
+            let show = |stage: Stage<'_>| progress.show(&stage);
+            let outcome = carry_out(&session, scenario, &show, &cancel).await?;
+            progress.bar.finish_and_clear();
+            note(report::ending(&outcome, palette).trim_end());
+            outcomes.push(outcome);
+            if cancel.is_cancelled() {
+                break;
+            }
+        }
+        session.finish().await;
+        Ok::<_, RunError>(outcomes)
+    })??;
+    Ok(outcomes)
 }
 
 fn choose(suite: &Suite, names: &[String]) -> Result<Vec<Case>, Failure> {
@@ -184,7 +223,6 @@ impl Progress {
         let say = |text: &str| self.bar.suspend(|| note(text));
         let faint = |text: &str| say(&self.palette.paint(Tone::Faint, text));
         match stage {
-            Stage::Preparing(what) => faint(&piece(what)),
             Stage::Baseline { sites, points } => {
                 self.bar.set_length(*points as u64);
                 let (sites, points) = (count(*sites as u64, "site"), count(*points as u64, "run"));

@@ -37,14 +37,16 @@ pub use stage::{Stage, StageError};
 
 use crate::cli::regressions::{kept, planned};
 use crate::cli::run::{write_job_summary, write_junit};
-use crate::cli::select::{Selection, TierChoice, select};
+use crate::cli::select::{Selection, TierChoice, default_jobs, select};
 use crate::explore::regression::{FOLDER, Kept};
-use crate::report::Told;
+use crate::explore::sweep::{Action, Scenario};
+use crate::judgement::Verdict;
 use crate::report::style::Palette;
 use crate::report::summary::{Standing, reasons, stale, stale_sentence};
 use crate::report::terminal;
+use crate::report::{self, Told};
 use crate::runner::{Planned, RunReport};
-use crate::suite::Suite;
+use crate::suite::{Case, Explore, Suite};
 
 /// Where the JUnit report of a test run goes.
 const JUNIT: &str = "target/fireassay/junit.xml";
@@ -117,6 +119,17 @@ pub fn verdict(told: &Told) -> Result<Completion, Failed> {
     }
 }
 
+/// A scenario with a fault at every message in turn, as one test.
+fn swept(stage: &Stage, case: Case, seed: u64) -> Result<Completion, Failed> {
+    let scenario =
+        Scenario { case, seed, actions: Action::ALL.to_vec(), pairs: 0, jobs: default_jobs(), env: Vec::new() };
+    let outcome = stage.sweep(scenario)?;
+    match outcome.verdict() {
+        Verdict::Pass => Ok(Completion::Completed),
+        _ => Err(report::sweep::ending(&outcome, Palette::Plain).into()),
+    }
+}
+
 fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
     let tier = match std::env::var("FIREASSAY_TIER").as_deref() {
         Ok("full") => TierChoice::Full,
@@ -131,11 +144,12 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
     };
     let cases = select(stage.suite(), &Selection { tier, ..Selection::default() })
         .map_err(|failure| StageError(failure.to_string()))?;
-    let trial = |case: crate::suite::Case| {
+    let trial = |case: Case| {
         let stage = Arc::clone(stage);
         let applies = case.requirements.iter().any(|id| stage.target().lack(id).is_none());
-        Trial::ignorable_test(format!("{}::{}", stage.suite().profile, case.id), move || {
-            verdict(&stage.run(&Planned::drawn(case, seed)))
+        Trial::ignorable_test(format!("{}::{}", stage.suite().profile, case.id), move || match case.explore {
+            Some(Explore::Sweep) => swept(&stage, case, seed),
+            None => verdict(&stage.run(&Planned::drawn(case, seed))),
         })
         .with_ignored_flag(!applies)
     };

@@ -8,6 +8,8 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::locate;
+use crate::explore;
+use crate::explore::sweep::{Outcome, Scenario};
 use crate::report::text::count;
 use crate::report::{Told, tell_one};
 use crate::runner::{CaseReport, Options, Planned, Session};
@@ -82,6 +84,26 @@ impl Stage {
         let told = tell_one(&report);
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told.clone());
         told
+    }
+
+    /// Sweeps a scenario, starting the session if this is the first. Blocks. In reports it counts as one run.
+    ///
+    /// # Errors
+    /// Why there is no session, or nothing to go by.
+    pub fn sweep(&self, scenario: Scenario) -> Result<Outcome, StageError> {
+        let cancel = CancellationToken::new();
+        let outcome = self.runtime.block_on(async {
+            match self.session.get_or_init(|| self.start()).await {
+                Ok(session) => {
+                    let swept = explore::sweep::sweep(session, scenario, &|_| (), &cancel).await;
+                    swept.map_err(|error| StageError(error.to_string()))
+                }
+                Err(why) => Err(StageError(why.clone())),
+            }
+        })?;
+        let told = tell_one(&outcome.representative());
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+        Ok(outcome)
     }
 
     /// What all runs so far came to.

@@ -9,7 +9,6 @@ use super::style::{Palette, Tone};
 use super::text::{clean, count, piece};
 use super::{Told, tell_one, terminal};
 use crate::explore::sweep::{Outcome, Tried};
-use crate::judgement::Verdict;
 
 /// Points told of one finding; more are counted.
 const POINTS_MAX: usize = 6;
@@ -33,8 +32,7 @@ pub fn line(tried: &Tried, palette: Palette) -> Option<String> {
 }
 
 fn broken(tried: &Tried) -> Vec<String> {
-    let violated = tried.report.findings.iter().filter(|judged| judged.verdict == Verdict::Violation);
-    violated.map(|judged| piece(&judged.requirement.id)).collect()
+    tried.violated().map(piece).collect()
 }
 
 /// The findings, each told once with every point that shows it, then the coverage.
@@ -118,13 +116,15 @@ fn coverage(text: &mut String, outcome: &Outcome, palette: Palette) {
         let _ =
             writeln!(text, "  {}: saw {} of {} {what} in all runs", piece(&requirement), evidence.seen, evidence.least);
     }
-    let tried = outcome.took.saturating_sub(outcome.stack_start + outcome.baseline_took);
-    let rate = if tried.is_zero() { 0.0 } else { coverage.runs as f64 / tried.as_secs_f64() };
+    if outcome.again > 0 {
+        let _ = writeln!(text, "  {} tried twice, because no fault bit at first", count(outcome.again as u64, "run"));
+    }
+    let tried = outcome.took.saturating_sub(outcome.baseline_took);
+    let rate = if tried.is_zero() { 0.0 } else { (coverage.runs + outcome.again) as f64 / tried.as_secs_f64() };
     let _ = writeln!(
         text,
-        "{} in {}, {rate:.1} runs a second once the stack was ready in {}",
+        "{} in {}, {rate:.1} runs a second",
         palette.paint(Tone::Strong, &outcome.verdict().to_string()),
         terminal::seconds(outcome.took),
-        terminal::seconds(outcome.stack_start),
     );
 }

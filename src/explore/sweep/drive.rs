@@ -1,6 +1,5 @@
 //! Carrying a sweep out: the scenario without faults, then a run for each point.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,41 +9,30 @@ use tokio_util::sync::CancellationToken;
 use super::outcome::{Outcome, Tried};
 use super::point::{Action, Point, plan, points};
 use super::site::{Found, new_sites, sites};
-use crate::fault::Plan;
 use crate::report::stored::read_run;
-use crate::runner::{CaseFile, CaseReport, Options, Planned, Progress, RunError, Session, Sink};
-use crate::sandbox::StackConfig;
-use crate::suite::{Case, Explore, Suite};
-use crate::target::Target;
+use crate::runner::{CaseFile, Planned, RunError, Session};
+use crate::suite::{Case, Explore};
 
 /// What to sweep and how.
 #[derive(Clone, Debug)]
-pub struct Request {
-    /// The system under test.
-    pub target: Arc<Target>,
-    /// The specification.
-    pub suite: Arc<Suite>,
-    /// The scenario. Its own faults are left out.
+pub struct Scenario {
+    /// The work. Faults that the case has of its own are left out.
     pub case: Case,
-    /// Decides the scenario's work.
+    /// Decides the work.
     pub seed: u64,
     /// What is done at each site.
     pub actions: Vec<Action>,
     /// How many pairs of faults are tried after the single ones, at most.
     pub pairs: usize,
-    /// Where the runs' folders go. Those of runs that found nothing are removed.
-    pub runs_dir: PathBuf,
     /// How many sandboxes at a time; at least 1.
     pub jobs: usize,
-    /// Variables added to every process of the target.
+    /// Variables added to every process of the target, on top of the session's.
     pub env: Vec<(String, String)>,
 }
 
 /// How far a sweep has come.
 #[derive(Debug)]
 pub enum Stage<'a> {
-    /// Stack and target are being prepared; the text says what is going on.
-    Preparing(String),
     /// The scenario was run without faults.
     Baseline {
         /// How many sites it has.
@@ -59,97 +47,97 @@ pub enum Stage<'a> {
 }
 
 /// Shows how far a sweep has come.
-pub(super) type Shown<'a> = &'a (dyn Fn(Stage<'_>) + Send + Sync);
+type Shown<'a> = &'a (dyn Fn(Stage<'_>) + Send + Sync);
 
-/// Runs the scenario once without faults and once for each point. Ends early, in order, when `cancel` is cancelled.
+/// Runs the scenario once without faults and once for each point. Points whose fault did not bite are tried a second time,
+/// one by one: under load a message may come late. Ends early, in order, when `cancel` is cancelled, which has to be
+/// the session's.
+///
+/// Folders of runs that found nothing are removed.
 ///
 /// # Errors
-/// When the environment failed as a whole, or the scenario's own run left nothing to go by.
-pub async fn sweep(request: Request, shown: Shown<'_>, cancel: &CancellationToken) -> Result<Outcome, RunError> {
+/// When the scenario's own run left nothing to go by.
+pub async fn sweep(
+    session: &Session,
+    scenario: Scenario,
+    shown: Shown<'_>,
+    cancel: &CancellationToken,
+) -> Result<Outcome, RunError> {
     let clock = Instant::now();
-    let options = Options {
-        runs_dir: request.runs_dir.clone(),
-        stack: StackConfig::from_env().map_err(|error| RunError::Configuration(error.to_string()))?,
-        env: request.env.clone(),
-        cancel: cancel.clone(),
-    };
-    let preparing = Preparing(shown);
-    let (target, suite) = (Arc::clone(&request.target), Arc::clone(&request.suite));
-    let session = Session::start(target, suite, options, &preparing).await?;
-    let mut sweep = Sweep { session, request, shown, cancel };
-    let outcome = sweep.carry_out().await;
-    sweep.session.finish().await;
-    Ok(Outcome { took: clock.elapsed(), interrupted: cancel.is_cancelled(), ..outcome? })
+    let outcome = Sweep { session, scenario, shown, cancel }.carry_out().await?;
+    Ok(Outcome { took: clock.elapsed(), interrupted: cancel.is_cancelled(), ..outcome })
 }
 
 struct Sweep<'a> {
-    session: Session,
-    request: Request,
+    session: &'a Session,
+    scenario: Scenario,
     shown: Shown<'a>,
     cancel: &'a CancellationToken,
 }
 
 impl Sweep<'_> {
-    async fn carry_out(&mut self) -> Result<Outcome, RunError> {
-        let mut case = self.request.case.clone();
+    async fn carry_out(&self) -> Result<Outcome, RunError> {
+        let mut case = self.scenario.case.clone();
         case.faults.clear();
         case.explore = Some(Explore::Sweep);
         let clock = Instant::now();
-        let baseline = self.session.run_one(&Planned::drawn(case, self.request.seed), 0, 1, &()).await;
-        let once = clock.elapsed();
-        let mut outcome = Outcome::new(baseline, self.session.stack_start(), once);
+        let baseline = Planned::drawn(case, self.scenario.seed).with_env(self.scenario.env.clone());
+        let mut outcome = Outcome::new(self.session.run_one(&baseline, 0, 1, &()).await, clock.elapsed());
         if !outcome.has_sound_baseline() || self.cancel.is_cancelled() {
             return Ok(outcome);
         }
         let stored = read_run(&outcome.baseline.directory).map_err(|error| RunError::Environment(error.to_string()))?;
         outcome.sites = sites(&stored.history);
         let singles: Vec<Vec<Point>> =
-            points(&outcome.sites, &self.request.actions).into_iter().map(|point| vec![point]).collect();
+            points(&outcome.sites, &self.scenario.actions).into_iter().map(|point| vec![point]).collect();
         (self.shown)(Stage::Baseline { sites: outcome.sites.len(), points: singles.len() });
-        let file = Arc::new(stored.case);
-        let wants_pairs = self.request.pairs > 0;
-        let tried = self.try_all(&file, singles, wants_pairs.then_some(&outcome.sites)).await;
-        let pairs = pairs(&tried, &self.request.actions, self.request.pairs);
-        outcome.tried = tried.into_iter().map(|(tried, _)| tried).collect();
+        let file = stored.case;
+        let mut tried = self.try_all(&file, singles, &outcome.sites).await;
+        outcome.again = self.try_again(&file, &mut tried, &outcome.sites).await;
+        let pairs = pairs(&tried, &self.scenario.actions, self.scenario.pairs);
         if !pairs.is_empty() && !self.cancel.is_cancelled() {
             (self.shown)(Stage::Pairs(pairs.len()));
-            outcome.tried.extend(self.try_all(&file, pairs, None).await.into_iter().map(|(tried, _)| tried));
+            tried.extend(self.try_all(&file, pairs, &outcome.sites).await);
         }
+        outcome.tried = tried.into_iter().map(|(tried, _)| tried).collect();
         Ok(outcome)
     }
 
     /// One run for each list of points; with each the sites that it has beyond the known ones.
-    async fn try_all(
-        &self,
-        file: &Arc<CaseFile>,
-        lists: Vec<Vec<Point>>,
-        known: Option<&Vec<Found>>,
-    ) -> Vec<(Tried, Vec<Found>)> {
+    async fn try_all(&self, file: &CaseFile, lists: Vec<Vec<Point>>, known: &[Found]) -> Vec<(Tried, Vec<Found>)> {
         let runs = futures::stream::iter(lists)
             .take_while(|_| std::future::ready(!self.cancel.is_cancelled()))
             .map(|points| self.try_one(file, points, known))
-            .buffered(self.request.jobs.max(1));
+            .buffered(self.scenario.jobs.max(1));
         // A run that was cut short says nothing about its point.
         runs.filter(|(tried, _)| std::future::ready(!tried.report.interrupted)).collect().await
     }
 
-    async fn try_one(
-        &self,
-        file: &Arc<CaseFile>,
-        points: Vec<Point>,
-        known: Option<&Vec<Found>>,
-    ) -> (Tried, Vec<Found>) {
-        let patience = file.script.patience.timeout;
-        let plan: Plan = plan(&points.iter().collect::<Vec<_>>(), patience);
-        let planned = Planned::stored(Arc::new(CaseFile { plan, ..file.as_ref().clone() }));
-        let report: CaseReport = self.session.run_one(&planned, 0, 1, &()).await;
-        let new = match known {
-            Some(known) => {
-                read_run(&report.directory).map(|stored| new_sites(&stored.history, known)).unwrap_or_default()
+    /// Tries once more what says nothing because its fault did not bite; gives back how many these were.
+    async fn try_again(&self, file: &CaseFile, tried: &mut [(Tried, Vec<Found>)], known: &[Found]) -> usize {
+        let mut again = 0;
+        for entry in tried.iter_mut().filter(|(tried, _)| !tried.was_reached() && !tried.has_violation()) {
+            if self.cancel.is_cancelled() {
+                break;
             }
-            None => Vec::new(),
-        };
-        let tried = Tried::new(points, report);
+            again += 1;
+            let second = self.try_one(file, entry.0.points.clone(), known).await;
+            if !second.0.report.interrupted {
+                *entry = second;
+            }
+        }
+        again
+    }
+
+    async fn try_one(&self, file: &CaseFile, points: Vec<Point>, known: &[Found]) -> (Tried, Vec<Found>) {
+        let plan = plan(&points, file.script.patience.timeout);
+        let planned = Planned::stored(Arc::new(CaseFile { plan, ..file.clone() }));
+        let report = self.session.run_one(&planned, 0, 1, &()).await;
+        // What this fault has caused is only asked for when second faults are to be put there.
+        let wanted = self.scenario.pairs > 0 && points.len() == 1;
+        let stored = if wanted { read_run(&report.directory).ok() } else { None };
+        let new = stored.map(|stored| new_sites(&stored.history, known)).unwrap_or_default();
+        let tried = Tried { points, report };
         if !tried.is_worth_keeping() {
             // Nobody looks at it; a folder that stays behind does no harm.
             let _ = std::fs::remove_dir_all(&tried.report.directory);
@@ -175,15 +163,4 @@ fn pairs(tried: &[(Tried, Vec<Found>)], actions: &[Action], most: usize) -> Vec<
         })
     });
     by_rank.take(most).collect()
-}
-
-/// Passes on what the session says while it starts.
-struct Preparing<'a>(Shown<'a>);
-
-impl Sink for Preparing<'_> {
-    fn progress(&self, progress: Progress) {
-        if let Progress::Preparing(what) = progress {
-            (self.0)(Stage::Preparing(what));
-        }
-    }
 }

@@ -28,8 +28,8 @@ pub struct Outcome {
     pub tried: Vec<Tried>,
     /// Whether it was cut short.
     pub interrupted: bool,
-    /// Stack from nothing to ready.
-    pub stack_start: Duration,
+    /// How many of the runs were second tries, because the fault had not bitten in the first.
+    pub again: usize,
     /// The run without faults.
     pub baseline_took: Duration,
     /// Everything.
@@ -52,10 +52,6 @@ pub struct Coverage {
 }
 
 impl Tried {
-    pub(super) fn new(points: Vec<Point>, report: CaseReport) -> Self {
-        Self { points, report }
-    }
-
     /// Whether every fault bit.
     #[must_use]
     pub fn was_reached(&self) -> bool {
@@ -74,7 +70,15 @@ impl Tried {
         self.report.error.is_none() && self.report.whole
     }
 
-    pub(super) fn is_worth_keeping(&self) -> bool {
+    /// The requirements that were violated, other than as declared.
+    pub fn violated(&self) -> impl Iterator<Item = &str> {
+        let violated = self.report.findings.iter().filter(|judged| judged.verdict == Verdict::Violation);
+        violated.map(|judged| judged.requirement.id.as_str())
+    }
+
+    /// Whether the run's folder is kept.
+    #[must_use]
+    pub fn is_worth_keeping(&self) -> bool {
         self.has_violation() || !self.is_sound()
     }
 
@@ -98,9 +102,24 @@ impl Tried {
 }
 
 impl Outcome {
-    pub(super) fn new(baseline: CaseReport, stack_start: Duration, baseline_took: Duration) -> Self {
+    pub(super) fn new(baseline: CaseReport, baseline_took: Duration) -> Self {
         let (sites, tried, took) = (Vec::new(), Vec::new(), Duration::ZERO);
-        Self { baseline, sites, tried, interrupted: false, stack_start, baseline_took, took }
+        Self { baseline, sites, tried, interrupted: false, again: 0, baseline_took, took }
+    }
+
+    /// One run that stands for all: the first with a violation, else the first that did not count, else the one without
+    /// faults, which is told as inconclusive when the sweep as a whole is.
+    #[must_use]
+    pub fn representative(&self) -> CaseReport {
+        let violated = self.tried.iter().find(|tried| tried.has_violation());
+        let unsound = || self.tried.iter().find(|tried| !tried.is_sound());
+        let mut report = match violated.or_else(unsound) {
+            Some(tried) => CaseReport { title: tried.sentence(), ..tried.report.clone() },
+            None => self.baseline.clone(),
+        };
+        report.verdict = self.verdict();
+        report.interrupted = self.interrupted;
+        report
     }
 
     /// Whether the scenario works without faults, so that what goes wrong with one is the fault's doing.
