@@ -5,6 +5,7 @@ mod kafka;
 mod noise;
 mod postgres;
 mod redis;
+mod traffic;
 
 use std::fmt::Write;
 use std::net::SocketAddr;
