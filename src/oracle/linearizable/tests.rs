@@ -85,7 +85,7 @@ fn spoil(operations: &mut [Operation], place: Index, from: Index, kind: u8) {
     } else {
         let what = &mut operations[observations[place.index(observations.len())]].what;
         let change = match other {
-            What::Add(amount) if kind % 2 == 0 => amount,
+            What::Add(amount) if kind == 1 => amount,
             What::Add(amount) => -amount,
             _ => 2 * i64::from(kind) - 3,
         };

@@ -69,7 +69,10 @@ impl Teller<'_> {
                     1 => ", and the one after it".to_owned(),
                     _ => format!(", and the {others} after it"),
                 };
-                format!(", as it was before {first}{others}")
+                match self.course.sources[explanation.observation] {
+                    Source::Declined(..) => format!(", as would have been right before {first}{others}"),
+                    _ => format!(", as it was before {first}{others}"),
+                }
             }
             Some(Resemblance::Lost(number)) => format!(", as if {} had been lost", self.acknowledged(*number)),
             Some(Resemblance::Twice(number)) => format!(", as if {} had moved twice", self.addition(*number)),
