@@ -51,6 +51,8 @@ First steps:
   fireassay run --target ./my-service     the same against a service with a target.toml
   fireassay sweep                         a fault at every message of one transfer in turn
   fireassay explain ledger.once           what a requirement demands, and why
+  fireassay replay RUN_DIR                a stored run again: how often does it show the same?
+  fireassay shrink RUN_DIR                the fewest faults and requests that still show it
 
 Exit codes:
     0  every run passed

@@ -24,7 +24,7 @@ use crate::target::Target;
 /// judges the recorded history. Every run is kept under --runs-dir. Progress and the report go to stderr; with
 /// `--format json` the report goes to stdout as one document.
 ///
-/// Findings that are kept under `regressions` are replayed before everything else: see `fireassay shrink`.
+/// Findings that are kept under `regressions`, as `fireassay shrink` writes them, are replayed before everything else.
 ///
 /// A requirement is a must or a should. The report marks a should, and its violation counts like any other (exit code
 /// 1) unless target.toml declares it under `[[expected]]`.

@@ -153,15 +153,15 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
         })
         .with_ignored_flag(!applies)
     };
-    let mut trials = regressions(stage)?;
+    let mut trials = regressions(stage, Path::new(FOLDER))?;
     trials.extend(cases.into_iter().map(trial));
     Ok(trials)
 }
 
 /// A test for each regression that is kept of the suite's cases, whatever their tier.
-fn regressions(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
+fn regressions(stage: &Arc<Stage>, folder: &Path) -> Result<Vec<Trial>, StageError> {
     let failed = |failure: crate::cli::Failure| StageError(format!("{failure}\n next: {}", failure.next));
-    let mut all = kept(Path::new(FOLDER)).map_err(failed)?;
+    let mut all = kept(folder).map_err(failed)?;
     all.retain(|kept| kept.regression.case.profile == stage.suite().profile);
     let trial = |kept: &Kept| {
         let (name, stage) = (format!("regression::{}::{}", kept.regression.case.case, kept.hash), Arc::clone(stage));
@@ -196,6 +196,29 @@ mod tests {
     use super::*;
     use crate::report::samples::{report, suite};
     use crate::report::tell;
+
+    #[test]
+    fn what_is_kept_is_listed_as_tests_and_what_does_not_fit_is_an_error() {
+        use crate::explore::Signature;
+        use crate::explore::regression::Regression;
+        use crate::fault::Fault;
+        use crate::history::InstanceName;
+        use crate::report::samples::case_file;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let stage = Stage::new("reference").expect("a stage");
+        let violated = Signature::of(&report("retries", 1, &["ledger.once"]).findings);
+        let mut kept = Regression::new("twice".into(), violated, None, case_file());
+        let path = kept.write(folder.path()).expect("written");
+        let names: Vec<_> =
+            regressions(&stage, folder.path()).expect("it fits").iter().map(|it| it.name().to_owned()).collect();
+        let hash = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        assert_eq!(names, [format!("regression::retries::{hash}")]);
+        kept.case.plan.steps[0].fault = Fault::Kill(InstanceName { role: "api".into(), number: 9 });
+        let path = kept.write(folder.path()).expect("written");
+        let why = regressions(&stage, folder.path()).expect_err("there is no api-9").to_string();
+        assert!(why.contains(&path.display().to_string()) && why.contains("treats api-9"), "{why}");
+    }
 
     #[test]
     fn a_declaration_is_stale_once_every_case_that_checks_it_has_passed() {
