@@ -208,15 +208,16 @@ mod tests {
             ],
         };
         expect![[r#"
-                   ms   client        api-1         postgres
-                 11.0      |------x      |             |          POST /transfers
-                 12.0      |             |------------>|          insert into keys
-                 13.0      |             |<------------|          done, not committed
-                 14.0      |             |------------>|          COMMIT
-                 15.0      |             |      x------|          applied
-                 16.0      |             *             |          gone: signal: 9 (SIGKILL)
-                 17.0      |             |             |          !! api-1 was killed after COMMIT was answered (Applied)"#]]
-        .assert_eq(&diagram(&history).join("\n"));
+            :       ms   client        api-1         postgres
+            :     11.0      |------x      |             |          POST /transfers
+            :     12.0      |             |------------>|          insert into keys
+            :     13.0      |             |<------------|          done, not committed
+            :     14.0      |             |------------>|          COMMIT
+            :     15.0      |             |      x------|          applied
+            :     16.0      |             *             |          gone: signal: 9 (SIGKILL)
+            :     17.0      |             |             |          !! api-1 was killed after COMMIT was answered (Applied)
+        "#]]
+        .assert_eq(&diagram(&history).iter().map(|line| format!(":{line}\n")).collect::<String>());
     }
 
     #[test]
