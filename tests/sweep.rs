@@ -39,13 +39,13 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
     Ok(correct.chain(found).collect())
 }
 
-fn sweep(stage: &Stage, case: Case, env: Vec<(String, String)>) -> Result<Outcome, Failed> {
-    let scenario = Scenario { case, seed: 1, actions: Action::ALL.to_vec(), pairs: 0, jobs: JOBS, env };
+fn sweep(stage: &Stage, case: Case, until_found: bool, env: Vec<(String, String)>) -> Result<Outcome, Failed> {
+    let scenario = Scenario { case, seed: 1, actions: Action::ALL.to_vec(), pairs: 0, until_found, jobs: JOBS, env };
     Ok(stage.sweep(scenario)?)
 }
 
 fn survives(stage: &Stage, case: Case) -> Result<(), Failed> {
-    let outcome = sweep(stage, case, Vec::new())?;
+    let outcome = sweep(stage, case, false, Vec::new())?;
     match outcome.verdict() {
         Verdict::Pass => Ok(()),
         _ => Err(ending(&outcome, Palette::Plain).into()),
@@ -56,7 +56,7 @@ fn survives(stage: &Stage, case: Case) -> Result<(), Failed> {
 fn is_found(stage: &Stage, defect: &Defect, scenarios: &[Case]) -> Result<(), Failed> {
     let mut seen = Vec::new();
     for case in scenarios {
-        let outcome = sweep(stage, case.clone(), vec![(SWITCH.to_owned(), defect.name.clone())])?;
+        let outcome = sweep(stage, case.clone(), true, vec![(SWITCH.to_owned(), defect.name.clone())])?;
         let violated: Vec<String> =
             outcome.tried.iter().flat_map(|tried| tried.violated().map(str::to_owned)).collect();
         let is_related = |id: &String| *id == defect.caught_by || defect.also.contains(id);

@@ -130,6 +130,7 @@ fn sweep_each(scenarios: &[Case], args: &Args) -> Vec<Scenario> {
             seed,
             actions: Action::ALL.to_vec(),
             pairs: 0,
+            until_found: false,
             jobs: args.jobs.map_or_else(sweep::jobs, usize::from),
             env: Vec::new(),
         })

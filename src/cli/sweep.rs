@@ -52,6 +52,9 @@ pub(super) struct Args {
     /// Afterwards also at most this many pairs: a second fault at what the first one caused, retries first.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pairs: u32,
+    /// End with the first finding.
+    #[arg(long)]
+    first: bool,
     /// Decides the scenario's work.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -108,6 +111,7 @@ pub(super) fn sweep(args: &Args, colour: Colour) -> Result<u8, Failure> {
             chosen => chosen.iter().map(|choice| Action::from(*choice)).collect(),
         },
         pairs: args.pairs as usize,
+        until_found: args.first,
         jobs: args.jobs.map_or_else(jobs, usize::from),
         env: Vec::new(),
     };

@@ -121,8 +121,15 @@ pub fn verdict(told: &Told) -> Result<Completion, Failed> {
 
 /// A scenario with a fault at every message in turn, as one test.
 fn swept(stage: &Stage, case: Case, seed: u64) -> Result<Completion, Failed> {
-    let scenario =
-        Scenario { case, seed, actions: Action::ALL.to_vec(), pairs: 0, jobs: default_jobs(), env: Vec::new() };
+    let scenario = Scenario {
+        case,
+        seed,
+        actions: Action::ALL.to_vec(),
+        pairs: 0,
+        until_found: false,
+        jobs: default_jobs(),
+        env: Vec::new(),
+    };
     let outcome = stage.sweep(scenario)?;
     match outcome.verdict() {
         Verdict::Pass => Ok(Completion::Completed),

@@ -1,6 +1,7 @@
 //! Carrying a sweep out: the scenario without faults, then a run for each point.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures::StreamExt;
@@ -24,6 +25,8 @@ pub struct Scenario {
     pub actions: Vec<Action>,
     /// How many pairs of faults are tried after the single ones, at most.
     pub pairs: usize,
+    /// Whether to end with the first finding.
+    pub until_found: bool,
     /// How many sandboxes at a time; at least 1.
     pub jobs: usize,
     /// Variables added to every process of the target, on top of the session's.
@@ -64,7 +67,8 @@ pub async fn sweep(
     cancel: &CancellationToken,
 ) -> Result<Outcome, RunError> {
     let clock = Instant::now();
-    let outcome = Sweep { session, scenario, shown, cancel }.carry_out().await?;
+    let has_found = AtomicBool::new(false);
+    let outcome = Sweep { session, scenario, shown, cancel, has_found }.carry_out().await?;
     Ok(Outcome { took: clock.elapsed(), interrupted: cancel.is_cancelled(), ..outcome })
 }
 
@@ -73,6 +77,7 @@ struct Sweep<'a> {
     scenario: Scenario,
     shown: Shown<'a>,
     cancel: &'a CancellationToken,
+    has_found: AtomicBool,
 }
 
 impl Sweep<'_> {
@@ -95,7 +100,7 @@ impl Sweep<'_> {
         let mut tried = self.try_all(&file, singles, &outcome.sites).await;
         outcome.again = self.try_again(&file, &mut tried, &outcome.sites).await;
         let pairs = pairs(&tried, &self.scenario.actions, self.scenario.pairs);
-        if !pairs.is_empty() && !self.cancel.is_cancelled() {
+        if !pairs.is_empty() && !self.is_over() {
             (self.shown)(Stage::Pairs(pairs.len()));
             tried.extend(self.try_all(&file, pairs, &outcome.sites).await);
         }
@@ -103,10 +108,15 @@ impl Sweep<'_> {
         Ok(outcome)
     }
 
+    /// Whether no further run is to begin.
+    fn is_over(&self) -> bool {
+        self.cancel.is_cancelled() || self.scenario.until_found && self.has_found.load(Ordering::Relaxed)
+    }
+
     /// One run for each list of points; with each the sites that it has beyond the known ones.
     async fn try_all(&self, file: &CaseFile, lists: Vec<Vec<Point>>, known: &[Found]) -> Vec<(Tried, Vec<Found>)> {
         let runs = futures::stream::iter(lists)
-            .take_while(|_| std::future::ready(!self.cancel.is_cancelled()))
+            .take_while(|_| std::future::ready(!self.is_over()))
             .map(|points| self.try_one(file, points, known))
             .buffered(self.scenario.jobs.max(1));
         // A run that was cut short says nothing about its point.
@@ -117,7 +127,7 @@ impl Sweep<'_> {
     async fn try_again(&self, file: &CaseFile, tried: &mut [(Tried, Vec<Found>)], known: &[Found]) -> usize {
         let mut again = 0;
         for entry in tried.iter_mut().filter(|(tried, _)| !tried.was_reached() && !tried.has_violation()) {
-            if self.cancel.is_cancelled() {
+            if self.is_over() {
                 break;
             }
             again += 1;
@@ -138,6 +148,7 @@ impl Sweep<'_> {
         let stored = if wanted { read_run(&report.directory).ok() } else { None };
         let new = stored.map(|stored| new_sites(&stored.history, known)).unwrap_or_default();
         let tried = Tried { points, report };
+        self.has_found.fetch_or(tried.has_violation(), Ordering::Relaxed);
         if !tried.is_worth_keeping() {
             // Nobody looks at it; a folder that stays behind does no harm.
             let _ = std::fs::remove_dir_all(&tried.report.directory);
