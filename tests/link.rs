@@ -758,13 +758,13 @@ async fn a_request_is_held_until_it_is_released() {
     assert_eq!(held.label, "POST /transfers");
     expect_silence(&mut client).await;
     assert_eq!(upstream.lines(), [""; 0]);
-    held.release(Release::GoOn("nothing was done".into()));
+    held.release("nothing was done", Release::GoOn);
     assert_eq!(receive(&mut client, created(1).len()).await, created(1));
     client.write_all(TRANSFER).await.unwrap();
-    hold.held().await.unwrap().release(Release::Lost("it was killed".into()));
+    hold.held().await.unwrap().release("it was killed", Release::Lost);
     expect_reset(&mut client).await;
     assert_eq!(upstream.lines(), ["POST /transfers"]);
-    let bite = "it was killed before POST /transfers was passed on (NotSent), nothing was done before POST /transfers was passed on";
+    let bite = "it was killed before POST /transfers was passed on (NotSent), nothing was done before POST /transfers was passed on (NotSent)";
     assert_eq!(hold.bite().as_deref(), Some(bite));
 }
 
@@ -794,7 +794,7 @@ async fn a_held_reply_is_lost_whatever_is_decided() {
     let held = hold.held().await.unwrap();
     assert_eq!(upstream.lines(), ["POST /transfers"]);
     expect_silence(&mut client).await;
-    held.release(Release::Lost("api-1 was killed".into()));
+    held.release("api-1 was killed", Release::Lost);
     expect_reset(&mut client).await;
     assert_eq!(hold.bite().as_deref(), Some("api-1 was killed after POST /transfers was answered 201 (Applied)"));
 }

@@ -33,6 +33,7 @@ impl fmt::Display for Fault {
             }
             Self::Blackhole { edge } => write!(f, "blackhole the connections of {edge}"),
             Self::Exchange(at) => at.fmt(f),
+            Self::Clock { of, change } => change.tell(of, f),
         }
     }
 }
@@ -99,6 +100,9 @@ impl fmt::Display for Trigger {
             Self::At(after) if after.is_zero() => f.write_str("from the start"),
             Self::At(after) => write!(f, "{} into the load", format_duration(whole_millis(*after))),
             Self::Operations(count) => write!(f, "after {count} attempts"),
+            Self::OperationsThen { count, pause } => {
+                write!(f, "{} after attempt {count}", format_duration(whole_millis(*pause)))
+            }
             Self::After { step, pause } => {
                 write!(f, "{} after fault {}", format_duration(whole_millis(*pause)), step.0 + 1)
             }

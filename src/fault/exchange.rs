@@ -72,7 +72,7 @@ pub enum Repeat {
     Late(#[serde(with = "humantime_serde")] Duration),
 }
 
-/// Matches labels of exchanges: `*` stands for any text, `?` for one character; a plain text matches itself.
+/// Matches labels of exchanges: `*` stands for any text, `?` for one character. After a `=` both stand for themselves.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Pattern {
@@ -80,17 +80,29 @@ pub struct Pattern {
     matcher: WildMatch,
 }
 
+/// What a pattern that matches one label only begins with.
+const EXACT: char = '=';
+
 impl Pattern {
+    /// A pattern for this label and no other.
+    #[must_use]
+    pub fn exact(label: &str) -> Self {
+        format!("{EXACT}{label}").into()
+    }
+
     /// Whether an exchange with this label is meant.
     #[must_use]
     pub fn matches(&self, label: &str) -> bool {
-        self.matcher.matches(label)
+        match self.text.strip_prefix(EXACT) {
+            Some(exact) => exact == label,
+            None => self.matcher.matches(label),
+        }
     }
 
-    /// As it was written.
+    /// As people read it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.text.strip_prefix(EXACT).unwrap_or(&self.text)
     }
 }
 
@@ -142,5 +154,22 @@ impl Act {
     #[must_use]
     pub fn is_on_process(self) -> bool {
         matches!(self, Self::CrashBefore | Self::CrashAfter | Self::Stall)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_has_wildcards_unless_it_is_exact() {
+        let insert = "insert into keys (a, b) values (?, ?)";
+        assert!(Pattern::from("insert into *").matches(insert));
+        assert!(Pattern::exact(insert).matches(insert));
+        assert!(!Pattern::exact("select * from a").matches("select b from a"));
+        assert!(Pattern::from("COMMIT").matches("COMMIT") && !Pattern::from("COMMIT").matches("COMMIT PREPARED"));
+        let stored = serde_json::to_string(&Pattern::exact("a*")).expect("text");
+        assert_eq!(stored, "\"=a*\"");
+        assert!(!serde_json::from_str::<Pattern>(&stored).expect("a pattern").matches("ab"));
     }
 }

@@ -1,10 +1,12 @@
 //! A resolved plan: data that says exactly what is done when, and can be stored, replayed and shrunk.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::ClockChange;
 use super::exchange::{AtExchange, Pick};
 use crate::history::{InstanceName, StepId};
 
@@ -34,6 +36,14 @@ pub enum Trigger {
     At(#[serde(with = "humantime_serde")] Duration),
     /// When this many attempts of the load phase have been sent.
     Operations(u32),
+    /// This long after this many attempts of the load phase have been sent: for a moment in the course of one of them.
+    OperationsThen {
+        /// The attempts.
+        count: u32,
+        /// The pause.
+        #[serde(with = "humantime_serde")]
+        pause: Duration,
+    },
     /// This long after another step was injected.
     After {
         /// The other step; an earlier one.
@@ -158,6 +168,13 @@ pub enum Fault {
     /// Something happens at single exchanges. Healing ends the picking, starts again what was killed and lets go on
     /// what was stopped; for these a [`Heal::After`] counts from the act.
     Exchange(AtExchange),
+    /// The wall clock of one instance is wrong, for its children too.
+    Clock {
+        /// Whose.
+        of: InstanceName,
+        /// How.
+        change: ClockChange,
+    },
 }
 
 impl Plan {
@@ -169,13 +186,24 @@ impl Plan {
             _ => false,
         })
     }
+
+    /// The instances whose clocks it changes.
+    #[must_use]
+    pub fn clocks(&self) -> BTreeSet<InstanceName> {
+        let of = |step: &Step| match &step.fault {
+            Fault::Clock { of, .. } => Some(of.clone()),
+            _ => None,
+        };
+        self.steps.iter().filter_map(of).collect()
+    }
 }
 
 impl Fault {
     /// Whether it is over once it is done, so that there is nothing to heal.
     #[must_use]
     pub fn is_momentary(&self) -> bool {
-        matches!(self, Self::Restart(_) | Self::FlushRedis)
+        let is_right_again = matches!(self, Self::Clock { change: ClockChange::Back, .. });
+        is_right_again || matches!(self, Self::Restart(_) | Self::FlushRedis)
     }
 
     /// Whether it breaks what several runs share, so that no other run may be under way.

@@ -126,6 +126,7 @@ impl Resolver<'_> {
                 }
                 None => Vec::new(),
             },
+            InjectSpec::Clock(spec) => self.each(&spec.of, |of| Fault::Clock { of, change: spec.change })?,
         })
     }
 

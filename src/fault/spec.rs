@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::ClockSpec;
 use super::exchange::{Act, Pattern, Pick, Repeat};
 use super::plan::{Direction, RedisData};
 
@@ -120,6 +121,8 @@ pub enum InjectSpec {
     Delay(DelaySpec),
     /// The request is delivered twice.
     Repeat(RepeatSpec),
+    /// The wall clock of an instance is wrong.
+    Clock(ClockSpec),
 }
 
 /// See [`InjectSpec::Partition`].

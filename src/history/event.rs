@@ -75,6 +75,9 @@ pub enum What {
     /// A request passed over a link, and its reply came or never will. Recorded only where messages matter: when the plan
     /// has faults at exchanges, or they are to be found. `at` is when it was over.
     Exchange(Exchange),
+    /// What the set-up asked for has been done to its end: until the load begins, the target does only what it does anyway.
+    /// Recorded where exchanges are.
+    Rested,
     /// Everything that was in the event topic at this moment has been recorded.
     EventsRead,
     /// The deadline for settling has passed, and the target still owed something.
@@ -242,6 +245,11 @@ pub struct Exchange {
     pub changes: bool,
     /// What became of it.
     pub truth: Truth,
+    /// Whether a whole reply came.
+    pub answered: bool,
+    /// Whether that reply was kept from whoever asked.
+    #[serde(default)]
+    pub lost: bool,
     /// The reply's own code, where its protocol has one: `201`, `40P01`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::hold::{Gate, Release, gate};
+use super::hold::{Gate, gate};
 use super::random;
 use super::{Held, LinkFault};
 use crate::fault::Pick;
@@ -24,7 +24,7 @@ pub(super) struct Evidence {
     /// Exchanges that could have been picked.
     candidates: AtomicU32,
     /// Where held exchanges are told of.
-    gate: Gate,
+    pub(super) gate: Gate,
     seen: Mutex<Seen>,
 }
 
@@ -45,11 +45,6 @@ impl Evidence {
     pub(super) fn new(number: u16, fault: LinkFault) -> (Self, mpsc::Receiver<Held>) {
         let (gate, held) = gate();
         (Self { fault, number, candidates: AtomicU32::new(0), gate, seen: Mutex::default() }, held)
-    }
-
-    /// Waits until somebody has decided about a held exchange; `None` when nobody does.
-    pub(super) async fn hold(&self, label: &str) -> Option<Release> {
-        self.gate.hold(label).await
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -1,6 +1,10 @@
 //! Exchanges that wait for somebody outside the link: what is to be done to a process is done while they wait.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
+
+use super::evidence::Evidence;
 
 /// The most exchanges that wait to be taken; more wait to be told of.
 const WAITING_MAX: usize = 64;
@@ -10,27 +14,27 @@ const WAITING_MAX: usize = 64;
 pub struct Held {
     /// What it is called.
     pub label: String,
+    /// Where it stands and what is true of it there: `before COMMIT was passed on (NotSent)`.
+    place: String,
+    evidence: Arc<Evidence>,
     release: oneshot::Sender<Release>,
 }
 
 /// How a held exchange goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
     /// As if nothing had happened. A reply that was held is lost all the same.
-    GoOn(
-        /// What was done meanwhile, for people; the link adds to which exchange.
-        String,
-    ),
+    GoOn,
     /// It is lost with its connection.
-    Lost(
-        /// What was done meanwhile, for people; the link adds before or after which exchange.
-        String,
-    ),
+    Lost,
 }
 
 impl Held {
-    /// Decides. A connection that has ended meanwhile needs no decision any more.
-    pub fn release(self, release: Release) {
+    /// Decides. `what` was done meanwhile, for people: `api-1 was killed`. It counts even when the connection has ended
+    /// before anything could be decided about it, because that may be what it did.
+    pub fn release(self, what: &str, release: Release) {
+        self.evidence.act(format!("{what} {}", self.place));
+        // A connection that has ended needs no decision any more.
         let _ = self.release.send(release);
     }
 }
@@ -44,11 +48,10 @@ pub(super) fn gate() -> (Gate, mpsc::Receiver<Held>) {
     (Gate(sender), receiver)
 }
 
-impl Gate {
-    /// Waits for a decision; `None` when nobody makes one any more.
-    pub(super) async fn hold(&self, label: &str) -> Option<Release> {
-        let (release, decided) = oneshot::channel();
-        self.0.send(Held { label: label.to_owned(), release }).await.ok()?;
-        decided.await.ok()
-    }
+/// Waits for a decision about an exchange that a fault holds; `None` when nobody makes one any more.
+pub(super) async fn hold(evidence: &Arc<Evidence>, label: &str, place: String) -> Option<Release> {
+    let (release, decided) = oneshot::channel();
+    let held = Held { label: label.to_owned(), place, evidence: Arc::clone(evidence), release };
+    evidence.gate.0.send(held).await.ok()?;
+    decided.await.ok()
 }

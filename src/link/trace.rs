@@ -38,28 +38,28 @@ impl Trace {
                 connection,
                 label: label.text.clone(),
                 changes: label.changes,
-                truth: Truth::Sent,
+                truth: Truth::NotSent,
+                answered: false,
+                lost: false,
                 code: None,
             };
             open.insert(number, exchange);
         }
     }
 
-    /// The request was lost before a byte of it was passed on.
-    pub(super) fn not_sent(&self, shared: &Shared, number: u64) {
-        self.close(shared, number, Truth::NotSent, None);
-    }
-
-    pub(super) fn answered(&self, shared: &Shared, end: &End) {
-        if shared.observer.is_some() {
-            self.close(shared, end.exchange, end.said.truth(), end.code.as_ref().map(ToString::to_string));
+    /// The request is being passed on.
+    pub(super) fn passed(&self, number: u64) {
+        if let Some(exchange) = self.open().get_mut(&number) {
+            exchange.truth = Truth::Sent;
         }
     }
 
-    fn close(&self, shared: &Shared, number: u64, truth: Truth, code: Option<String>) {
+    /// The whole reply has been read; `lost` if it is kept from the caller.
+    pub(super) fn answered(&self, shared: &Shared, end: &End, lost: bool) {
         let Some(observer) = &shared.observer else { return };
-        if let Some(exchange) = self.open().remove(&number) {
-            observer.over(Exchange { truth, code, ..exchange });
+        if let Some(exchange) = self.open().remove(&end.exchange) {
+            let code = end.code.as_ref().map(ToString::to_string);
+            observer.over(Exchange { truth: end.said.truth(), code, answered: true, lost, ..exchange });
         }
     }
 

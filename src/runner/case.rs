@@ -34,6 +34,9 @@ const AUDIT_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a run that is to be cut short may take to end its steps in order.
 const CANCEL_GRACE: Duration = Duration::from_secs(2);
 
+/// How long a target at rest is watched, to know what it does without being asked.
+const IDLE_WATCH: Duration = Duration::from_millis(500);
+
 /// How often the history is written to disk and the instances are looked at.
 const UPKEEP_PAUSE: Duration = Duration::from_millis(50);
 
@@ -96,11 +99,13 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
     let history = run.recorder.snapshot();
     let conclusion = conclude(stage.profile, &case_file, &history);
     let Figures { reset, start, load, settle, .. } = run.figures;
+    let whole = conclusion.whole && error.is_none();
     let report = CaseReport {
         fireassay_result: CASE_FORMAT,
         profile: case_file.profile,
         case: case_file.case,
         title: case_file.title,
+        regression: case_file.regression,
         target: case_file.target,
         seed: case_file.seed,
         verdict: if error.is_some() { conclusion.verdict.max(Verdict::Inconclusive) } else { conclusion.verdict },
@@ -110,6 +115,7 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
         error,
         stuck: conclusion.stuck,
         notes: conclusion.notes,
+        whole,
         interrupted,
         directory: folder,
         started_unix,
@@ -159,6 +165,7 @@ fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
         tier: case.tier,
         target,
         manifest,
+        regression: None,
         env,
         seed,
         requirements,
@@ -167,7 +174,7 @@ fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
         read_every: case.read_every,
         settle: case.settle,
         script: case.workload.script(seed, &stage.target.fronts()),
-        trace: plan.is_at_messages(),
+        trace: plan.is_at_messages() || case.explore.is_some(),
         plan,
     })
 }
@@ -203,6 +210,7 @@ fn unrun(stage: &Stage<'_>, planned: &Planned, started_unix: u64, why: String) -
         profile: stage.suite.profile.clone(),
         case: planned.case().to_owned(),
         title: planned.title().to_owned(),
+        regression: planned.regression().map(str::to_owned),
         target: stage.target.name.clone(),
         seed: planned.seed(),
         verdict: Verdict::Inconclusive,
@@ -212,6 +220,7 @@ fn unrun(stage: &Stage<'_>, planned: &Planned, started_unix: u64, why: String) -
         error: Some(why),
         stuck: None,
         notes: Vec::new(),
+        whole: false,
         interrupted: false,
         directory: stage.runs_dir.to_owned(),
         started_unix,
@@ -245,6 +254,7 @@ impl<'a> Run<'a> {
             env: &self.stage.env,
             seed: self.case.seed,
             traced: self.case.trace,
+            clocks: &self.case.plan.clocks(),
         };
         let sandbox = Sandbox::make(self.stage.stack, blueprint, &self.recorder).await;
         let sandbox = Arc::new(sandbox.map_err(failed)?);
@@ -310,6 +320,11 @@ impl<'a> Run<'a> {
         if self.case.trace {
             // What the set-up left to be done must not be mistaken for the load's.
             settling.rest(Instant::now() + SETUP_DEADLINE, &|| sandbox.changes(), &|| false).await;
+            self.recorder.record(What::Rested);
+            if self.case.plan.steps.is_empty() {
+                // Long enough to see what the target does without being asked.
+                tokio::time::sleep(IDLE_WATCH).await;
+            }
         }
         let nemesis = self.load(sandbox, &callers, &readings, settling).await.map_err(failed)?;
         if !stage.cancel.is_cancelled() {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::fault::{Act, AtExchange, Edge, Fault, RedisData};
+use crate::clock::Skew;
+use crate::fault::{Act, AtExchange, ClockChange, Edge, Fault, RedisData};
 use crate::history::{InstanceName, ProcessChange, Recorder, What};
 use crate::link::{Injection, LinkAct, LinkFault};
 use crate::sandbox::{Instance, Killed, Sandbox, ServiceError, StartError};
@@ -11,6 +12,8 @@ use crate::sandbox::{Instance, Killed, Sandbox, ServiceError, StartError};
 pub(super) enum InForce {
     /// The link can tell at any time whether it has bitten.
     Link(Arc<Injection>),
+    /// The processes themselves can tell whether it has bitten.
+    Clock(Skew),
     /// It bit when it was done; the evidence.
     Done(String),
 }
@@ -60,6 +63,7 @@ pub(super) async fn inject(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault
         }
         Fault::Blackhole { edge } => return link(sandbox, edge, LinkFault::Blackhole),
         Fault::Exchange(at) => return link(sandbox, &at.edge, at_exchange(at)),
+        Fault::Clock { of, change } => return clock(sandbox, of, *change),
     };
     Ok(InForce::Done(done))
 }
@@ -115,6 +119,14 @@ fn at_exchange(at: &AtExchange) -> LinkFault {
         Act::Repeat(how) => LinkAct::Repeat(how),
     };
     LinkFault::Exchange { on: at.on.clone(), pick: at.pick, act }
+}
+
+fn clock(sandbox: &Sandbox, of: &InstanceName, change: ClockChange) -> Result<InForce, NotInjected> {
+    let pointless = |why: String| NotInjected::Pointless(why);
+    let clock = sandbox.clock(of).ok_or_else(|| pointless(format!("the target has no instance {of}")))?;
+    let clock = clock.as_ref().map_err(|why| pointless(format!("the clock of {of} is out of reach: {why}")))?;
+    let skew = clock.change(change).ok_or_else(|| pointless(format!("the clock of {of} was right already")))?;
+    Ok(InForce::Clock(skew))
 }
 
 fn killed(name: &str, recorder: &Recorder, done: Result<Killed, ServiceError>) -> Result<String, NotInjected> {

@@ -109,6 +109,15 @@ impl Planned {
         }
     }
 
+    /// The hash of the regression that it is, if it is one.
+    #[must_use]
+    pub fn regression(&self) -> Option<&str> {
+        match &self.work {
+            Work::Drawn { .. } => None,
+            Work::Stored(file) => file.regression.as_deref(),
+        }
+    }
+
     /// The seed.
     #[must_use]
     pub fn seed(&self) -> u64 {

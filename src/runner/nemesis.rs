@@ -23,6 +23,9 @@ const BITE_POLL: Duration = Duration::from_millis(5);
 /// How often a link without connections is looked at by a fault that needs one.
 const CONNECTION_POLL: Duration = Duration::from_millis(1);
 
+/// How long a changed clock is left as it is for somebody to read it, before another change of it.
+const READ_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Whether a step made a difference.
 enum Bite {
     /// It did; the evidence.
@@ -105,12 +108,13 @@ impl<'a> Nemesis<'a> {
     pub(super) fn conclude(&self) {
         for (index, progress) in self.steps.iter().enumerate() {
             self.look_for_bite(index);
-            let why = match progress.injected.get() {
-                None => "the load ended before it was due",
-                Some(_) => "nothing that it could act on came its way",
+            let why = match (progress.injected.get(), &*lock(&progress.in_force)) {
+                (None, _) => "the load ended before it was due".to_owned(),
+                (Some(_), Some(InForce::Clock(skew))) => skew.why_not(),
+                (Some(_), _) => "nothing that it could act on came its way".to_owned(),
             };
             // Ignored where there is a bite already.
-            self.decide(index, Bite::Missed(why.to_owned()));
+            self.decide(index, Bite::Missed(why));
         }
     }
 
@@ -136,7 +140,9 @@ impl<'a> Nemesis<'a> {
             },
         };
         self.inject(index).await;
-        if progress.step.fault.is_momentary() {
+        // A clock that is right again has still to be seen by somebody.
+        let has_bite_to_come = matches!(&*lock(&progress.in_force), Some(InForce::Clock(_)));
+        if progress.step.fault.is_momentary() && !has_bite_to_come {
             return;
         }
         if let Fault::Exchange(at) = &progress.step.fault
@@ -202,9 +208,9 @@ impl<'a> Nemesis<'a> {
         let stalled = act == Act::Stall;
         if stalled {
             over.await;
-            held.release(Release::GoOn(format!("{victim} was stopped")));
+            held.release(&format!("{victim} was stopped"), Release::GoOn);
         } else {
-            held.release(Release::Lost(format!("{victim} was killed")));
+            held.release(&format!("{victim} was killed"), Release::Lost);
             over.await;
         }
         match inject::undo(&self.sandbox, &self.recorder, &deed).await {
@@ -253,6 +259,7 @@ impl<'a> Nemesis<'a> {
         self.look_for_bite(index);
         let healing = match &*lock(&progress.in_force) {
             Some(InForce::Link(injection)) => Some(injection.heal()),
+            Some(InForce::Clock(skew)) => Some(skew.heal()),
             Some(InForce::Done(_)) => None,
             None => return,
         };
@@ -275,6 +282,10 @@ impl<'a> Nemesis<'a> {
         match trigger {
             Trigger::At(after) => tokio::time::sleep_until(self.load_started + after).await,
             Trigger::Operations(count) => self.sent_reaches(count).await,
+            Trigger::OperationsThen { count, pause } => {
+                self.sent_reaches(count).await;
+                tokio::time::sleep(pause).await;
+            }
             Trigger::After { step, pause } => {
                 let injected = *self.steps[usize::from(step.0)].injected.wait().await;
                 tokio::time::sleep_until(injected + pause).await;
@@ -282,13 +293,29 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// A cut waits for a connection: just after another one there may be none.
+    /// A cut waits for a connection: just after another one there may be none. A clock that has just been changed is
+    /// left like that until somebody has read it.
     async fn can_bite(&self, fault: &Fault) {
+        if let Fault::Clock { of, .. } = fault {
+            let end = Instant::now() + READ_PATIENCE;
+            while self.is_unread(of) && Instant::now() < end {
+                tokio::time::sleep(CONNECTION_POLL).await;
+            }
+        }
         let Fault::Cut { edge } = fault else { return };
         let Some(link) = self.sandbox.link(edge) else { return };
         while link.counters().open == 0 {
             tokio::time::sleep(CONNECTION_POLL).await;
         }
+    }
+
+    /// Whether the clock of an instance has been changed and nobody has been told its time since.
+    fn is_unread(&self, of: &InstanceName) -> bool {
+        self.steps.iter().any(|progress| {
+            let is_same = matches!(&progress.step.fault, Fault::Clock { of: other, .. } if other == of);
+            let in_force = matches!(&*lock(&progress.in_force), Some(InForce::Clock(skew)) if skew.is_in_force());
+            is_same && in_force && lock(&progress.bite).is_none()
+        })
     }
 
     async fn heal_due(&self, heal: Heal, sent_at_injection: u32) {
@@ -318,6 +345,7 @@ impl<'a> Nemesis<'a> {
     fn look_for_bite(&self, index: usize) {
         let evidence = match &*lock(&self.steps[index].in_force) {
             Some(InForce::Link(injection)) => injection.bite(),
+            Some(InForce::Clock(skew)) => skew.bite(),
             Some(InForce::Done(evidence)) => Some(evidence.clone()),
             None => None,
         };

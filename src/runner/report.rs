@@ -37,6 +37,9 @@ pub struct CaseFile {
     /// The target's manifest, as seen from the folder in which the run was started.
     #[serde(default)]
     pub manifest: PathBuf,
+    /// The hash of the regression that it is, if it is one: then it shows one thing, and need not see more than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regression: Option<String>,
     /// Variables that were added to the target's environment.
     pub env: Vec<(String, String)>,
     /// The seed.
@@ -79,6 +82,9 @@ pub struct CaseReport {
     pub case: String,
     /// The case's title.
     pub title: String,
+    /// The hash of the regression that was replayed, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regression: Option<String>,
     /// The target's name.
     pub target: String,
     /// The seed.
@@ -99,6 +105,9 @@ pub struct CaseReport {
     /// What else a reader should know of how the run went; at most [`NOTES_MAX`].
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Whether the run ended in order, every fault bit, no instance stayed away and nothing was owed at the end.
+    #[serde(default)]
+    pub whole: bool,
     /// Whether the run was cut short by the user.
     pub interrupted: bool,
     /// The folder with `case.json`, `history.jsonl`, `result.json` and the instances' logs.
@@ -122,6 +131,7 @@ impl CaseReport {
             profile: String::new(),
             case: planned.case().to_owned(),
             title: planned.title().to_owned(),
+            regression: planned.regression().map(str::to_owned),
             target: String::new(),
             seed: planned.seed(),
             verdict: Verdict::Inconclusive,
@@ -131,6 +141,7 @@ impl CaseReport {
             error: Some(why.into()),
             stuck: None,
             notes: Vec::new(),
+            whole: false,
             interrupted: false,
             directory: PathBuf::new(),
             started_unix: 0,

@@ -1,14 +1,16 @@
 //! One run's private world: its own database, topics and Redis database, and a link for every edge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use super::clocks::{ClockError, Clocks};
 use super::instance::{Instance, InstanceSpec, StartError};
 use super::{Port, PortError, ProcessSpec, RedisDatabase, ServiceError, Stack, StackConfig};
+use crate::clock::{Clock, Unloadable};
 use crate::fault::{Edge, Node};
 use crate::history::{Exchange, InstanceName, Moment, Recorder, What};
 use crate::link::{Link, Observer, Protocol};
@@ -37,6 +39,9 @@ pub enum SandboxError {
     /// An instance did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The clock of an instance could not be made.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
 }
 
 /// What a sandbox is made from.
@@ -58,6 +63,8 @@ pub struct Blueprint<'a> {
     pub seed: u64,
     /// Whether the exchanges on every link are recorded.
     pub traced: bool,
+    /// The instances whose clocks are going to be changed. The others are started without a trace of it.
+    pub clocks: &'a BTreeSet<InstanceName>,
 }
 
 /// Writes the exchanges of the links into the run's history.
@@ -98,6 +105,7 @@ pub struct Sandbox {
     stack: Arc<Stack>,
     links: BTreeMap<Edge, Link>,
     instances: BTreeMap<InstanceName, Instance>,
+    clocks: Clocks,
     database: String,
     topics: Vec<String>,
     redis: RedisDatabase,
@@ -127,6 +135,7 @@ impl Sandbox {
             stack: Arc::clone(stack),
             links: BTreeMap::new(),
             instances: BTreeMap::new(),
+            clocks: Clocks::default(),
             database: blueprint.name.to_owned(),
             topics: topics.into_iter().map(|(name, _)| name).collect(),
             redis,
@@ -136,6 +145,11 @@ impl Sandbox {
         // The sandbox exists before these are checked, so that a failure of one tidies up the other.
         cloned?;
         created?;
+        let temporary = std::env::temp_dir();
+        sandbox.clocks = Clocks::of(blueprint.clocks.clone(), &[stack.directory(), &temporary, blueprint.logs])?;
+        if let Some(folder) = sandbox.clocks.folder() {
+            stack.processes().guard_directory(folder);
+        }
         for role in &target.roles {
             for number in 1..=role.instances {
                 let name = InstanceName { role: role.name.clone(), number };
@@ -172,7 +186,9 @@ impl Sandbox {
             prefix: self.prefix.clone(),
         };
         let rendered = blueprint.target.render(role, &variables)?;
-        let env = target_env().into_iter().chain(rendered.env).chain(blueprint.env.iter().cloned()).collect();
+        let env = target_env().into_iter().chain(rendered.env).chain(blueprint.env.iter().cloned());
+        let mut env: Vec<_> = env.collect();
+        self.clocks.equip(name, &rendered.program, &mut env)?;
         Ok(InstanceSpec {
             name: name.clone(),
             process: ProcessSpec {
@@ -245,6 +261,12 @@ impl Sandbox {
     #[must_use]
     pub fn instance(&self, name: &InstanceName) -> Option<&Instance> {
         self.instances.get(name)
+    }
+
+    /// The clock of an instance, or why it cannot have one; `None` for those that the blueprint does not name.
+    #[must_use]
+    pub fn clock(&self, name: &InstanceName) -> Option<&Result<Arc<Clock>, Unloadable>> {
+        self.clocks.get(name)
     }
 
     /// Every instance.

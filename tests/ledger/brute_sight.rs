@@ -37,6 +37,7 @@ pub(crate) struct Intent<'a> {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
+    pub(crate) sent: Moment,
     pub(crate) at: Moment,
     pub(crate) phase: Phase,
     pub(crate) rows: Vec<Value>,
@@ -65,14 +66,14 @@ impl<'a> Sight<'a> {
                         attempt.ended.get_or_insert((at, outcome));
                     }
                 }
-                What::Rows { added, removed, .. } => {
+                What::Rows { sent, added, removed, .. } => {
                     for gone in removed {
                         if let Some(place) = rows.iter().rposition(|row| row == gone) {
                             rows.remove(place);
                         }
                     }
                     rows.extend(added.iter().cloned());
-                    sight.readings.push(Reading { at, phase, rows: rows.clone() });
+                    sight.readings.push(Reading { sent: *sent, at, phase, rows: rows.clone() });
                 }
                 What::Record(record) => sight.records.push((at, record)),
                 _ => {}

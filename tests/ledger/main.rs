@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod brute_agree;
+mod brute_clock;
 mod brute_found;
+mod brute_order;
 mod brute_right;
 mod brute_seven;
 mod brute_sight;
@@ -13,6 +15,7 @@ mod brute_spoil;
 mod naive;
 mod service;
 mod small;
+mod small_balances;
 mod world;
 
 use std::time::Duration;
@@ -123,15 +126,19 @@ const DEFECTS: &[(Defect, &str, &str, &[&str])] = &[
     (Defect::ForgetsKeys, "calm", "once", &["same-answer"]),
     (Defect::ForgetsKeysWithRedis, "redis-flushed", "cache-loss", &["once", "same-answer"]),
     (Defect::AcknowledgesTooMuch, "killed-api", "acked", &["same-answer"]),
-    (Defect::AcknowledgesEarly, "killed-api", "acked", &["projection"]),
+    (Defect::AcknowledgesEarly, "killed-api", "acked", &["projection", "linearizable"]),
     (Defect::RoundsAmounts, "bad-input", "acked", &[]),
     (Defect::RefusesButMoves, "declines", "refused", &["overdraft"]),
     (Defect::MovesOnItsOwn, "calm", "refused", &[]),
     (Defect::LosesALeg, "calm", "atomic", &["conserved"]),
     (Defect::SplitsReadings, "calm", "atomic", &["conserved", "append-only", "acked"]),
     (Defect::CreatesMoney, "calm", "conserved", &["atomic"]),
-    (Defect::CachesBalances, "calm", "projection", &["contention"]),
-    (Defect::TearsBalances, "calm", "projection", &["contention"]),
+    (Defect::CachesBalances, "calm", "projection", &["contention", "linearizable"]),
+    (Defect::TearsBalances, "calm", "projection", &["contention", "linearizable"]),
+    (Defect::LagsBehind, "fresh-balances", "linearizable", &[]),
+    (Defect::LagsBehind, "fresh-balances-under-fire", "linearizable", &[]),
+    (Defect::DeclinesOnOldBalances, "fresh-balances", "linearizable", &[]),
+    (Defect::ShowsUncommitted, "fresh-balances", "linearizable", &[]),
     (Defect::Overdraws, "declines", "overdraft", &[]),
     (Defect::ForgetsDeclines, "declines", "same-answer", &[]),
     (Defect::AcceptsOtherBodies, "key-reuse", "key-mismatch", &["same-answer", "once"]),
@@ -151,6 +158,9 @@ const DEFECTS: &[(Defect, &str, &str, &[&str])] = &[
     (Defect::StopsPublishing, "killed-relay", "recovers", &[]),
     (Defect::CutsShort, "drain", "drains", &[]),
     (Defect::IgnoresSigterm, "drain", "drains", &[]),
+    (Defect::KeysPerDay, "clocks-apart", "clock", &["once", "same-answer"]),
+    (Defect::RefusesOldKeys, "clocks-apart", "clock", &["same-answer"]),
+    (Defect::OrdersByClock, "clocks-apart", "clock", &["event-order", "append-only"]),
 ];
 
 #[test]

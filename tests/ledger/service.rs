@@ -8,6 +8,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
+/// How old a balance is that lags behind.
+const LAG: u64 = 100_000_000;
+
 /// A mistake in the simulated ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Defect {
@@ -23,6 +26,9 @@ pub(crate) enum Defect {
     CreatesMoney,
     CachesBalances,
     TearsBalances,
+    LagsBehind,
+    DeclinesOnOldBalances,
+    ShowsUncommitted,
     Overdraws,
     ForgetsDeclines,
     AcceptsOtherBodies,
@@ -42,7 +48,14 @@ pub(crate) enum Defect {
     StopsPublishing,
     CutsShort,
     IgnoresSigterm,
+    KeysPerDay,
+    RefusesOldKeys,
+    OrdersByClock,
 }
+
+/// Nanoseconds. The simulated clocks start at noon.
+const DAY: i64 = 86_400_000_000_000;
+const WINDOW: i64 = 30_000_000_000;
 
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -52,6 +65,10 @@ pub(crate) struct Service {
     /// Whether a defect may show now: only during the load.
     pub(crate) plants: bool,
     chances: u32,
+    /// What the instance that acts now believes the time to be, in nanoseconds.
+    pub(crate) clock: i64,
+    /// When each key was claimed, by the clock of whoever did.
+    claimed: HashMap<String, i64>,
     /// Whether Redis has forgotten everything.
     pub(crate) flushed: bool,
     forgotten: Vec<String>,
@@ -98,6 +115,8 @@ impl Service {
             defect,
             shows_keys,
             plants: false,
+            clock: 0,
+            claimed: HashMap::new(),
             chances: 0,
             flushed: false,
             forgotten: Vec::new(),
@@ -140,7 +159,7 @@ impl Service {
             "open" => self.open(call),
             "transfer" => self.keyed(call, now, Self::transfer),
             "reverse" => self.keyed(call, now, Self::reverse),
-            _ => self.view(call),
+            _ => self.view(call, now),
         };
         (outcome, self.outbox.len() - before)
     }
@@ -153,9 +172,12 @@ impl Service {
     }
 
     fn keyed(&mut self, call: &Call, now: u64, act: fn(&mut Self, &Call, u64) -> Outcome) -> Outcome {
-        let Some(key) = call.fields.get("key").and_then(Value::as_str).map(str::to_owned) else {
+        let Some(mut key) = call.fields.get("key").and_then(Value::as_str).map(str::to_owned) else {
             return refused(400, "no key", None);
         };
+        if self.has(Defect::KeysPerDay) {
+            key = format!("{}/{key}", (self.clock + DAY / 2).div_euclid(DAY));
+        }
         match &call.raw {
             Some(RawBody::Padded { .. }) => return refused(413, "too large", None),
             Some(RawBody::Text(_)) => return refused(400, "no JSON", None),
@@ -163,6 +185,9 @@ impl Service {
         }
         if let Some((known, answer)) = self.keys.get(&key).cloned() {
             let same = known == *call;
+            if self.has(Defect::RefusesOldKeys) && self.clock - self.claimed[&key] > WINDOW {
+                return refused(409, "too old", None);
+            }
             if !same && self.slips(Defect::AcceptsOtherBodies) {
                 return act(self, call, now);
             }
@@ -179,6 +204,7 @@ impl Service {
         let declined = matches!(outcome, Outcome::Refused { status: Some(402), .. });
         let kept = matches!(outcome, Outcome::Ok { .. }) || (declined && !self.has(Defect::ForgetsDeclines));
         if kept {
+            self.claimed.insert(key.clone(), self.clock);
             self.keys.insert(key, (call.clone(), outcome.clone()));
         }
         outcome
@@ -235,6 +261,8 @@ impl Service {
         let id = format!("t{:05}", self.names);
         let Account { balance, limit, .. } = self.accounts[&posted.from];
         let short = balance.checked_sub(posted.amount).is_none_or(|left| left < limit);
+        let was_short = || self.balance_at(&posted.from, now.saturating_sub(LAG)) - posted.amount < limit;
+        let short = short || (self.plants && self.has(Defect::DeclinesOnOldBalances) && was_short());
         if short && !(balance >= limit && posted.amount < 1 << 30 && self.slips(Defect::Overdraws)) {
             if self.slips(Defect::RefusesButMoves) {
                 self.book(call, &id, &posted, reverses, now);
@@ -263,6 +291,9 @@ impl Service {
         let extra = i64::from(self.slips(Defect::CreatesMoney));
         let legs = [(from, -amount), (to, amount + extra)];
         let kept = if self.slips(Defect::LosesALeg) { 1 } else { 2 };
+        if self.has(Defect::OrdersByClock) {
+            self.sequence = DAY * 365 + self.clock + 2 * i64::from(self.names);
+        }
         for (account, amount) in legs.into_iter().take(kept) {
             self.sequence += 1;
             let mut row = json!({
@@ -283,15 +314,24 @@ impl Service {
         }
     }
 
-    fn view(&mut self, call: &Call) -> Outcome {
+    /// What is not committed yet is seen by nobody.
+    fn balance_at(&self, account: &str, at: u64) -> i64 {
+        let to_come = self.rows.iter().filter(|(visible, row)| *visible > at && row["account"] == account);
+        self.accounts[account].balance - to_come.map(|(_, row)| row["amount"].as_i64().unwrap()).sum::<i64>()
+    }
+
+    fn view(&mut self, call: &Call, now: u64) -> Outcome {
         let name = text(call, "account");
-        let balance = self.accounts[&name].balance;
         if call.operation == "balance" {
+            let seen_at = if self.plants && self.has(Defect::LagsBehind) { now.saturating_sub(LAG) } else { now };
+            let uncommitted = if self.slips(Defect::ShowsUncommitted) { 333 } else { 0 };
+            let balance = self.balance_at(&name, seen_at) + uncommitted;
             let caches = self.has(Defect::CachesBalances);
             let cached = *self.cached.entry(name.clone()).or_insert(balance);
             return ok(200, json!({ "account": name, "balance": if caches { cached } else { balance } }));
         }
-        let of = |row: &&(u64, Value)| row.1["account"] == *name;
+        let balance = self.balance_at(&name, now);
+        let of = |row: &&(u64, Value)| row.0 <= now && row.1["account"] == *name;
         let entries: Vec<_> = self.rows.iter().filter(of).map(|(_, row)| row.clone()).collect();
         let torn = i64::from(self.slips(Defect::TearsBalances));
         ok(200, json!({ "balance": balance + torn, "entries": entries }))

@@ -1,6 +1,8 @@
 //! Small histories, written out by hand: each shows one thing that an oracle has to see, or must not take for one.
 
-use fireassay::fault::{Fault, Heal, Plan, Step, Trigger};
+use std::time::Duration;
+
+use fireassay::fault::{ClockChange, Fault, Heal, Plan, Shift, Step, Trigger};
 use fireassay::history::{
     AttemptId, Call, ClientId, Doubt, Event, FaultChange, History, InstanceName, IntentId, Moment, Outcome, Phase,
     RawBody, Record, StepId, What,
@@ -13,7 +15,7 @@ use serde_json::{Map, Value, json};
 const MS: u64 = 1_000_000;
 
 /// A history in the making. Accounts a-0001 to a-0003 are open, in EUR and without credit; intents count from 3.
-struct Small {
+pub(crate) struct Small {
     history: History,
     plan: Plan,
     attempts: u32,
@@ -22,7 +24,7 @@ struct Small {
 }
 
 impl Small {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let history = History { events: Vec::new() };
         let mut small = Self { history, plan: Plan::default(), attempts: 0, now: 0, shown: Vec::new() };
         small.record(What::Phase { phase: Phase::Setup });
@@ -39,33 +41,37 @@ impl Small {
         self.history.events.push(Event { at: Moment(self.now), what });
     }
 
-    fn pass(&mut self, milliseconds: u64) {
+    pub(crate) fn pass(&mut self, milliseconds: u64) {
         self.now += milliseconds * MS;
     }
 
-    fn send(&mut self, intent: u32, call: Call) -> AttemptId {
+    pub(crate) fn send(&mut self, intent: u32, call: Call) -> AttemptId {
+        self.send_to(1, intent, call)
+    }
+
+    fn send_to(&mut self, number: u16, intent: u32, call: Call) -> AttemptId {
         let attempt = AttemptId(self.attempts);
         self.attempts += 1;
-        let to = InstanceName { role: "api".into(), number: 1 };
+        let to = InstanceName { role: "api".into(), number };
         self.record(What::Invoke { attempt, intent: IntentId(intent), client: ClientId(0), to, call });
         attempt
     }
 
-    fn end(&mut self, attempt: AttemptId, outcome: Outcome) {
+    pub(crate) fn end(&mut self, attempt: AttemptId, outcome: Outcome) {
         self.record(What::Return { attempt, outcome });
     }
 
-    fn ask(&mut self, intent: u32, operation: &str, fields: Value, outcome: Outcome) {
+    pub(crate) fn ask(&mut self, intent: u32, operation: &str, fields: Value, outcome: Outcome) {
         let attempt = self.send(intent, call(operation, fields));
         self.pass(1);
         self.end(attempt, outcome);
     }
 
-    fn transfer(&mut self, intent: u32, amount: i64, outcome: Outcome) {
+    pub(crate) fn transfer(&mut self, intent: u32, amount: i64, outcome: Outcome) {
         self.ask(intent, "transfer", body(intent, amount), outcome);
     }
 
-    fn reverse(&mut self, intent: u32, original: &str, outcome: Outcome) {
+    pub(crate) fn reverse(&mut self, intent: u32, original: &str, outcome: Outcome) {
         self.ask(intent, "reverse", json!({ "key": format!("k-{intent}"), "transfer": original }), outcome);
     }
 
@@ -73,7 +79,7 @@ impl Small {
         self.record(What::Fault { step: StepId(0), change });
     }
 
-    fn read(&mut self, rows: Vec<Value>) {
+    pub(crate) fn read(&mut self, rows: Vec<Value>) {
         let only = |these: &[Value], those: &[Value]| -> Vec<_> {
             these.iter().filter(|row| !those.contains(row)).cloned().collect()
         };
@@ -82,7 +88,7 @@ impl Small {
         self.record(What::Rows { sent: Moment(self.now), source: "journal".into(), added, removed });
     }
 
-    fn audit(&mut self, rows: Vec<Value>) {
+    pub(crate) fn audit(&mut self, rows: Vec<Value>) {
         self.record(What::Phase { phase: Phase::Audit });
         self.read(rows);
     }
@@ -92,8 +98,8 @@ impl Small {
         self.record(What::Record(Record { topic, partition: 0, offset: self.now as i64, key: None, fields }));
     }
 
-    fn judge(&self, requirement: &str) -> Finding {
-        let patience = Patience { timeout: std::time::Duration::from_secs(1), attempts: 1, pause: Default::default() };
+    pub(crate) fn judge(&self, requirement: &str) -> Finding {
+        let patience = Patience { timeout: Duration::from_secs(1), attempts: 1, pause: Default::default() };
         let probe = Intent { call: Call::default(), binds: Vec::new() };
         let script = Script {
             intents: vec![probe],
@@ -110,28 +116,28 @@ impl Small {
     }
 
     /// The kinds of what is blamed.
-    fn blamed(&self, requirement: &str) -> Vec<String> {
+    pub(crate) fn blamed(&self, requirement: &str) -> Vec<String> {
         self.judge(requirement).anomalies.into_iter().map(|anomaly| anomaly.kind).collect()
     }
 
     /// How often what is described so was seen.
-    fn seen(&self, requirement: &str, what: &str) -> u64 {
+    pub(crate) fn seen(&self, requirement: &str, what: &str) -> u64 {
         let finding = self.judge(requirement);
         finding.evidence.iter().find(|evidence| evidence.what.contains(what)).map(|evidence| evidence.seen).unwrap()
     }
 }
 
-fn call(operation: &str, fields: Value) -> Call {
+pub(crate) fn call(operation: &str, fields: Value) -> Call {
     Call { operation: operation.into(), fields: object(fields), raw: None }
 }
 
 /// From a-0001 to a-0002, under the intent's own key.
-fn body(intent: u32, amount: i64) -> Value {
+pub(crate) fn body(intent: u32, amount: i64) -> Value {
     json!({ "key": format!("k-{intent}"), "from": "a-0001", "to": "a-0002", "amount": amount, "currency": "EUR" })
 }
 
 /// The two entries of a transfer as the least talkative ledger shows them.
-fn legs(sequence: i64, transfer: &str, (from, to): (u32, u32), amount: i64) -> Vec<Value> {
+pub(crate) fn legs(sequence: i64, transfer: &str, (from, to): (u32, u32), amount: i64) -> Vec<Value> {
     let leg = |sequence, account, amount| {
         let account = format!("a-000{account}");
         json!({ "sequence": sequence, "transfer": transfer, "account": account, "amount": amount, "currency": "EUR" })
@@ -139,26 +145,26 @@ fn legs(sequence: i64, transfer: &str, (from, to): (u32, u32), amount: i64) -> V
     vec![leg(sequence, from, -amount), leg(sequence + 1, to, amount)]
 }
 
-fn with(mut rows: Vec<Value>, column: &str, value: &Value) -> Vec<Value> {
+pub(crate) fn with(mut rows: Vec<Value>, column: &str, value: &Value) -> Vec<Value> {
     for row in &mut rows {
         row[column] = value.clone();
     }
     rows
 }
 
-fn ok(transfer: &str) -> Outcome {
+pub(crate) fn ok(transfer: &str) -> Outcome {
     Outcome::Ok { status: 201, reply: object(json!({ "transfer": transfer })) }
 }
 
-fn refused(status: u16) -> Outcome {
+pub(crate) fn refused(status: u16) -> Outcome {
     Outcome::Refused { status: Some(status), why: "no".into(), reply: Map::new() }
 }
 
-fn status(status: u16) -> Outcome {
+pub(crate) fn status(status: u16) -> Outcome {
     Outcome::Unknown(Doubt::Status { status, body: String::new() })
 }
 
-fn timeout() -> Outcome {
+pub(crate) fn timeout() -> Outcome {
     Outcome::Unknown(Doubt::Timeout)
 }
 
@@ -379,6 +385,96 @@ fn only_what_is_sent_after_redis_was_hit_counts_as_sent_after_it() {
     small.transfer(3, 250, ok("t"));
     small.audit(legs(1, "t", (1, 2), 250));
     assert_eq!(small.seen("cache-loss", "sendings of applied keys"), 1);
+}
+
+/// The clock of api-2 is a day ahead, once this fault has bitten.
+fn with_a_clock_ahead() -> Small {
+    let mut small = Small::new();
+    let change = ClockChange::Step(Shift::forwards(Duration::from_hours(24)));
+    let fault = Fault::Clock { of: InstanceName { role: "api".into(), number: 2 }, change };
+    small.plan.steps.push(Step { fault, trigger: Trigger::Operations(1), heal: Heal::AtEnd });
+    small
+}
+
+impl Small {
+    fn transfer_by(&mut self, number: u16, intent: u32, amount: i64, outcome: Outcome) {
+        let attempt = self.send_to(number, intent, call("transfer", body(intent, amount)));
+        self.pass(1);
+        self.end(attempt, outcome);
+    }
+
+    fn clock_is_changed(&mut self) {
+        self.fault(FaultChange::Injected("now".into()));
+        self.fault(FaultChange::Bit("seen".into()));
+    }
+}
+
+#[test]
+fn an_answer_that_changes_with_the_clock_is_seen_and_one_that_changes_without_is_not_the_clocks() {
+    let mut small = with_a_clock_ahead();
+    small.transfer_by(1, 3, 250, ok("t"));
+    small.transfer_by(2, 3, 250, refused(409));
+    small.audit(legs(1, "t", (1, 2), 250));
+    assert_eq!(small.blamed("clock"), [""; 0], "the clocks agreed");
+
+    let mut small = with_a_clock_ahead();
+    small.transfer_by(1, 3, 250, ok("t"));
+    small.fault(FaultChange::Injected("now".into()));
+    small.transfer_by(2, 3, 250, refused(409));
+    small.fault(FaultChange::Missed("never read".into()));
+    small.audit(legs(1, "t", (1, 2), 250));
+    assert_eq!(small.blamed("clock"), [""; 0], "nobody read the clock");
+
+    let mut small = with_a_clock_ahead();
+    small.transfer_by(1, 3, 250, ok("t"));
+    let meanwhile = small.send_to(2, 3, call("transfer", body(3, 250)));
+    small.clock_is_changed();
+    small.end(meanwhile, refused(409));
+    small.audit(legs(1, "t", (1, 2), 250));
+    assert_eq!(small.blamed("clock"), [""; 0], "which time it was told is not known");
+
+    let mut small = with_a_clock_ahead();
+    small.transfer_by(1, 3, 250, ok("t"));
+    small.clock_is_changed();
+    small.transfer_by(2, 3, 250, refused(409));
+    small.audit(legs(1, "t", (1, 2), 250));
+    assert_eq!(small.blamed("clock"), ["changed"]);
+    assert_eq!(small.seen("clock", "sendings of applied keys"), 1);
+
+    let mut small = with_a_clock_ahead();
+    small.transfer_by(1, 3, 250, ok("t"));
+    small.clock_is_changed();
+    small.fault(FaultChange::Healed("right".into()));
+    small.transfer_by(2, 3, 250, refused(409));
+    small.audit(legs(1, "t", (1, 2), 250));
+    assert_eq!(small.blamed("clock"), [""; 0], "the clock was right again");
+}
+
+#[test]
+fn disorder_is_the_clocks_only_where_they_explain_all_of_it() {
+    let journal = |places: [i64; 3]| {
+        let legs = places.iter().zip(["t-3", "t-4", "t-5"]).zip([250, 251, 252]);
+        legs.flat_map(|((place, name), amount)| legs_of(*place, name, amount)).collect::<Vec<_>>()
+    };
+    let play = |by: [u16; 3], places: [i64; 3]| {
+        let mut small = with_a_clock_ahead();
+        small.clock_is_changed();
+        for (number, instance) in by.into_iter().enumerate() {
+            let intent = 3 + number as u32;
+            small.transfer_by(instance, intent, 250 + number as i64, ok(&format!("t-{intent}")));
+        }
+        small.audit(journal(places));
+        small.blamed("clock")
+    };
+    assert_eq!(play([2, 1, 2], [1, 3, 5]), [""; 0], "in order");
+    assert_eq!(play([2, 1, 2], [3, 1, 5]), ["reordered", "reordered"], "by the clocks, on both accounts");
+    assert_eq!(play([1, 2, 2], [3, 1, 5]), [""; 0], "against the clocks");
+    assert_eq!(play([1, 1, 2], [3, 1, 5]), [""; 0], "the clocks agreed");
+    assert_eq!(play([2, 1, 1], [5, 3, 1]), [""; 0], "two of them for another reason");
+}
+
+fn legs_of(first: i64, transfer: &str, amount: i64) -> Vec<Value> {
+    legs(first, transfer, (1, 2), amount)
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::fault::Repeat;
 use crate::link::evidence::Evidence;
 use crate::link::exchange::{Loss, Opening, Place, REPEATABLE_MAX, Taker};
 use crate::link::faults::Way;
+use crate::link::hold::hold;
 use crate::link::protocol::{Begin, End, Kind, Label, Said};
 use crate::link::{LinkAct, Release, repeat};
 
@@ -44,6 +45,7 @@ impl Pump<'_> {
         match kind {
             Kind::Request(label) => {
                 let ready = self.asked(exchange, &label, ready).await?;
+                self.connection.trace.passed(exchange);
                 Ok(self.take(ready, len))
             }
             Kind::Reply { rewritten } => self.answered(exchange, len, rewritten, ready).await,
@@ -73,19 +75,19 @@ impl Pump<'_> {
                 self.wait(&evidence, by).await;
                 return Ok(0);
             }
-            LinkAct::HoldBefore => match evidence.hold(label).await {
-                Some(Release::Lost(what)) => format!("{what} before {label} was passed on (NotSent)"),
-                Some(Release::GoOn(what)) => {
-                    evidence.act(format!("{what} before {label} was passed on"));
-                    return Ok(0);
-                }
-                None => return Ok(0),
-            },
-            _ => format!("cut {label} before it was passed on (NotSent)"),
+            LinkAct::HoldBefore => {
+                let place = format!("before {label} was passed on (NotSent)");
+                hold(&evidence, label, place).await == Some(Release::Lost)
+            }
+            _ => {
+                evidence.act(format!("cut {label} before it was passed on (NotSent)"));
+                true
+            }
         };
-        evidence.act(lost);
+        if !lost {
+            return Ok(0);
+        }
         self.connection.exchanges.forget(exchange);
-        self.connection.trace.not_sent(&self.connection.shared, exchange);
         Err(Stop::Taken)
     }
 
@@ -148,7 +150,7 @@ impl Pump<'_> {
                 if let Some(delivery) = self.connection.exchanges.answered(end.exchange) {
                     repeat::deliver(shared, delivery, None);
                 }
-                self.connection.trace.answered(shared, &end);
+                self.connection.trace.answered(shared, &end, self.losing.is_some());
                 let Some(loss) = self.losing.take() else { return Ok(ready) };
                 Err(self.lost(loss, &end).await)
             }
@@ -168,11 +170,10 @@ impl Pump<'_> {
                 Stop::Silent
             }
             LinkAct::HoldAfter => {
-                let what = match evidence.hold(&label).await {
-                    Some(Release::Lost(what) | Release::GoOn(what)) => what,
-                    None => "cut".to_owned(),
-                };
-                evidence.act(format!("{what} after {label} was answered{code} ({truth})"));
+                let place = format!("after {label} was answered{code} ({truth})");
+                if hold(&evidence, &label, place).await.is_none() {
+                    evidence.act(format!("lost the reply{code} to {label} ({truth})"));
+                }
                 Stop::Taken
             }
             _ => {

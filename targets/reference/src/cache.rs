@@ -88,6 +88,12 @@ impl Cache {
         self.judge(timeout(LIMIT, connection.set_ex::<_, _, ()>(name, text, TIME_TO_LIVE_S)).await).await;
     }
 
+    /// Drops what was kept under a name; for a defect, because what is kept here otherwise never changes.
+    pub(crate) async fn forget(&self, name: &str) {
+        let Some(mut connection) = self.connection().await else { return };
+        self.judge(timeout(LIMIT, connection.del::<_, ()>(name)).await).await;
+    }
+
     async fn connection(&self) -> Option<MultiplexedConnection> {
         let mut state = self.state.lock().await;
         match &*state {

@@ -29,10 +29,15 @@ impl Key {
     pub(crate) fn within(&self, account: &AccountId) -> Self {
         Self(format!("{}/{}", account.0, self.0))
     }
+
+    /// The same key within one day, counted from 1970.
+    pub(crate) fn of_day(&self, day: u64) -> Self {
+        Self(format!("{day}/{}", self.0))
+    }
 }
 
 /// An account's id.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub(crate) struct AccountId(String);
 
@@ -136,11 +141,11 @@ impl Answer {
 
     /// The money has not moved, and never will under this key.
     pub(crate) fn declined(transfer: &str, decline: Decline) -> Self {
-        let (status, error) = match decline {
-            Decline::InsufficientFunds => (402, "insufficient_funds"),
-            Decline::BalanceOverflow => (422, "balance_overflow"),
+        let error = match decline {
+            Decline::InsufficientFunds => "insufficient_funds",
+            Decline::BalanceOverflow => "balance_overflow",
         };
-        Self::new(status, &json!({"id": transfer, "status": "declined", "error": error}))
+        Self::new(decline.status(), &json!({"id": transfer, "status": "declined", "error": error}))
     }
 }
 
@@ -152,6 +157,16 @@ pub(crate) enum Decline {
     InsufficientFunds,
     /// A balance would not fit into 64 bits.
     BalanceOverflow,
+}
+
+impl Decline {
+    /// The HTTP status that tells of it.
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::InsufficientFunds => 402,
+            Self::BalanceOverflow => 422,
+        }
+    }
 }
 
 /// A new id, for a transfer or an event. Version 7 rises with time, which keeps the index on it compact; nothing relies

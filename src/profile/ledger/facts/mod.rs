@@ -143,6 +143,8 @@ pub enum Answer {
         status: Option<u16>,
         /// The transfer that it names: a stored decline has an id.
         transfer: Option<Transfer>,
+        /// Whether it says that there is not enough money. Other refusals say nothing about a balance.
+        short: bool,
     },
     /// It may have happened.
     Unknown(Why),

@@ -22,6 +22,10 @@ const IDS_MAX: u32 = 1 << 24;
 /// The only reading of the profile.
 const JOURNAL: &str = "journal";
 
+/// The contract's word and status for a transfer that the debited account cannot pay.
+const INSUFFICIENT_FUNDS: &str = "insufficient_funds";
+const PAYMENT_REQUIRED: u16 = 402;
+
 /// Reads events in their order.
 #[derive(Debug)]
 pub struct Reader {
@@ -92,7 +96,12 @@ impl Reader {
             }
             What::Record(record) => self.record(event.at, record),
             What::EventsRead => self.facts.events_read = self.phase == Phase::Audit,
-            What::Rows { .. } | What::Exchange(_) | What::Unsettled { .. } | What::Note { .. } | What::End { .. } => {}
+            What::Rows { .. }
+            | What::Exchange(_)
+            | What::Rested
+            | What::Unsettled { .. }
+            | What::Note { .. }
+            | What::End { .. } => {}
         }
         self.event = self.event.saturating_add(1);
     }
@@ -162,7 +171,7 @@ impl Reader {
             }
             Outcome::Refused { status, reply, .. } => {
                 intent.heard.refused = true;
-                Answer::Refused { status: *status, transfer: named(reply) }
+                Answer::Refused { status: *status, transfer: named(reply), short: is_short(*status, reply) }
             }
             Outcome::Unknown(doubt) => {
                 intent.heard.unknown = true;
@@ -324,6 +333,14 @@ fn without_unchanged(removed: Vec<Row>, mut added: Vec<Row>) -> (Vec<Row>, Vec<R
         false
     });
     (removed, added)
+}
+
+/// Whether a refusal is one for lack of funds: by its own word, or by its status if it has none.
+fn is_short(status: Option<u16>, reply: &Map<String, Value>) -> bool {
+    match reply.get("error") {
+        Some(word) => word == INSUFFICIENT_FUNDS,
+        None => status == Some(PAYMENT_REQUIRED),
+    }
 }
 
 /// An id that the target may write as text or as a number.

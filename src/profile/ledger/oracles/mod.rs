@@ -8,6 +8,7 @@ mod append_only;
 mod atomic;
 mod bad_input;
 mod cache_loss;
+mod clock;
 mod conserved;
 mod contention;
 mod drains;
@@ -15,6 +16,7 @@ mod event;
 mod event_order;
 mod found;
 mod key_mismatch;
+mod linearizable;
 mod once;
 mod overdraft;
 pub(super) mod probes;
@@ -25,11 +27,12 @@ mod reverse_once;
 mod same_answer;
 mod silence;
 mod story;
+mod wall;
 
 use found::Found;
 
 use super::books::Books;
-use super::facts::{Ask, Facts, Intent};
+use super::facts::{Account, Ask, Facts, Intent, Terms};
 use crate::fault::{Fault, Plan};
 use crate::history::Phase;
 use crate::judgement::Finding;
@@ -61,9 +64,11 @@ const ORACLES: &[(&str, Oracle)] = &[
     ("ledger.key-mismatch", key_mismatch::judge),
     ("ledger.append-only", append_only::judge),
     ("ledger.reverse-once", reverse_once::judge),
+    ("ledger.linearizable", linearizable::judge),
     ("ledger.event", event::judge),
     ("ledger.event-order", event_order::judge),
     ("ledger.cache-loss", cache_loss::judge),
+    ("ledger.clock", clock::judge),
     ("ledger.contention", contention::judge),
     ("ledger.bad-input", bad_input::judge),
     ("ledger.recovers", recovers::judge),
@@ -94,6 +99,11 @@ impl Seen<'_> {
     /// Whether an intent asks for money to be moved, in a way that can be granted.
     fn moves(intent: &Intent) -> bool {
         matches!(intent.ask, Ask::Transfer(_) | Ask::Reverse(_))
+    }
+
+    /// What an account was opened with.
+    fn terms(&self, account: Account) -> Option<Terms> {
+        self.facts.terms.get(account.0 as usize).copied().flatten()
     }
 
     /// What a case has to have seen is measured by the transfers that its load sent, up to `most`: a share that a right

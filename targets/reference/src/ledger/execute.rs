@@ -2,7 +2,8 @@
 
 use super::idempotency::{self, Claim};
 use super::posting::Posting;
-use super::{Ledger, LedgerError, piecemeal, transfers};
+use super::transfers::Decision;
+use super::{Ledger, LedgerError, by_clock, piecemeal, transfers};
 use crate::cache::KnownAnswer;
 use crate::defects::Defect;
 use crate::domain::{Answer, Key, Request, new_id};
@@ -92,7 +93,18 @@ impl Ledger {
                 return Ok(Outcome { answer, posting: None });
             }
         }
-        let decision = transfers::decide(transaction, work, id, numbers, &self.defects).await?;
+        let known = match work.request {
+            Request::Transfer(order) => self.known_shortage(order, id).await.map(|answer| (order, answer)),
+            Request::Reverse(_) => None,
+        };
+        let decision = match known {
+            Some((order, answer)) => Decision { id: id.to_owned(), order: order.clone(), answer, posting: None },
+            None => {
+                let decision = transfers::decide(transaction, work, id, numbers, &self.defects).await?;
+                self.learn_shortage(&decision.order, &decision.answer).await;
+                decision
+            }
+        };
         transfers::write(transaction, work, &decision, &self.defects).await?;
         if work.claims && self.defects.has(Defect::CheckThenInsert) {
             idempotency::upsert(transaction, &work.key, &work.canonical, &decision.answer).await?;
@@ -126,6 +138,9 @@ impl Ledger {
             self.publisher.publish(&posting.event()).await;
         }
         transaction.commit().await?;
+        if let Some(posting) = &posting {
+            self.forget(posting).await;
+        }
         if self.defects.has(Defect::PublishAfterCommit)
             && let Some(posting) = &posting
         {
@@ -145,7 +160,7 @@ impl Ledger {
         match request {
             // Made by partitioning the table of keys by account: a unique index then has to contain the account.
             Request::Transfer(order) if self.defects.has(Defect::KeyPerAccount) => key.within(&order.from),
-            _ => key.clone(),
+            _ => by_clock::scope(key, &self.defects),
         }
     }
 

@@ -1,8 +1,10 @@
 //! What happens to a request: it is looked up, decided, written and answered in one transaction.
 
 mod accounts;
+mod by_clock;
 mod error;
 mod execute;
+mod hearsay;
 mod idempotency;
 mod outbox;
 mod piecemeal;
@@ -27,6 +29,7 @@ pub(crate) struct Ledger {
     cache: Cache,
     defects: Defects,
     memory: idempotency::Memory,
+    hearsay: hearsay::Hearsay,
     publisher: publish::Publisher,
 }
 
@@ -42,6 +45,7 @@ impl Ledger {
             cache: Cache::new(&config.redis_url)?,
             defects: config.defects.clone(),
             memory: idempotency::Memory::default(),
+            hearsay: hearsay::Hearsay::default(),
             publisher: publish::Publisher::new(config),
         })
     }

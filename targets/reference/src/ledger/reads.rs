@@ -30,22 +30,19 @@ impl Ledger {
     /// # Errors
     /// When it does not exist, or the database fails.
     pub(crate) async fn account(&self, id: &AccountId) -> Result<Page, LedgerError> {
-        // Made because balances are read often. Dropping the cached one after each commit would not mend it either: a
-        // reader may put an old balance back just afterwards.
-        let name = format!("account:{}", id.as_str());
-        if self.defects.has(Defect::StaleCache)
-            && let Some(page) = self.cache.get(&name).await
-        {
+        // Made because balances are read often.
+        if let Some(page) = self.heard(id).await {
             return Ok(page);
+        }
+        if self.defects.has(Defect::LaggingCopy) {
+            return self.copy(id).await?.ok_or(LedgerError::UnknownAccount);
         }
         let mut transaction = self.database.begin().await?;
         let page: Option<Page> =
             sqlx::query_scalar(ACCOUNT).bind(id.as_str()).fetch_optional(&mut *transaction).await?;
         transaction.commit().await?;
         let page = page.ok_or(LedgerError::UnknownAccount)?;
-        if self.defects.has(Defect::StaleCache) {
-            self.cache.set(&name, &page).await;
-        }
+        self.hear(id, &page).await;
         Ok(page)
     }
 
