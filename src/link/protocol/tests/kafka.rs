@@ -130,10 +130,10 @@ fn exchanges_are_paired_by_correlation() {
 
 /// A Produce for one topic, in the form of its version.
 fn produce(version: i16, correlation: i32, transaction: Option<&str>, acks: i16, topic: &str) -> Vec<u8> {
-    let (text, tags): (fn(&str) -> Vec<u8>, &[u8]) = if version >= 9 {
-        (|text| [&[text.len() as u8 + 1], text.as_bytes()].concat(), b"\0")
-    } else {
-        (|text| [&(text.len() as i16).to_be_bytes(), text.as_bytes()].concat(), b"")
+    let tags: &[u8] = if version >= 9 { b"\0" } else { b"" };
+    let text = |text: &str| {
+        let len = if version >= 9 { vec![text.len() as u8 + 1] } else { (text.len() as i16).to_be_bytes().to_vec() };
+        [&len, text.as_bytes()].concat()
     };
     let missing: &[u8] = if version >= 9 { b"\0" } else { b"\xff\xff" };
     let one: &[u8] = if version >= 9 { b"\x02" } else { b"\0\0\0\x01" };

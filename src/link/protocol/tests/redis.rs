@@ -9,7 +9,7 @@ use super::*;
 fn command(words: &[&str]) -> Vec<u8> {
     let count = words.len();
     let words: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
-    [format!("*{}\r\n", count).into_bytes(), words.into_bytes()].concat()
+    format!("*{count}\r\n{words}").into_bytes()
 }
 
 fn commands(lines: &[&str]) -> Vec<u8> {
