@@ -18,10 +18,11 @@ impl Setting {
 
     /// How wrong the clock is at this moment; reckoned exactly as the library does it.
     pub(super) fn error_ns(self, real_ns: i64) -> i64 {
-        let since_ns = i128::from(real_ns.wrapping_sub(self.base_ns));
+        // Nothing is gained before the change.
+        let since_ns = i128::from(real_ns.saturating_sub(self.base_ns).max(0));
         // Both cut off the same bits, as a C conversion does.
         let gained_ns = ((since_ns * i128::from(self.rate_q32)) >> 32) as i64;
-        let error_ns = if self.rate_q32 == 0 { self.offset_ns } else { self.offset_ns.wrapping_add(gained_ns) };
+        let error_ns = self.offset_ns.wrapping_add(gained_ns);
         error_ns.max(-real_ns)
     }
 
@@ -55,7 +56,7 @@ mod tests {
     #[test]
     fn a_drift_grows_and_goes_on_from_a_step() {
         let fast = Setting::RIGHT.stepped(NOW, SECOND).paced(NOW, 1.5);
-        assert_eq!(fast.error_ns(NOW), SECOND);
+        assert_eq!([fast.error_ns(NOW), fast.error_ns(NOW - 1)], [SECOND; 2]);
         assert_eq!(fast.error_ns(NOW + 4 * SECOND), 3 * SECOND);
         let stepped = fast.stepped(NOW + 4 * SECOND, SECOND);
         assert_eq!(stepped.error_ns(NOW + 4 * SECOND), 4 * SECOND);

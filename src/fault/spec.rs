@@ -10,7 +10,7 @@
 //! Faults at exchanges say with `on` which ones are meant: `on = "COMMIT"`, `on = "insert into *"`.
 //!
 //! Instances: `api` is one of the role's, drawn from the seed; `api-2` that one; `every api` each of them.
-//! Edges: `api->postgres`, `every api->redis`, `client->api-1`.
+//! Edges: `api->postgres`, `every api->redis`, `client->api-1`. Clocks: see [`super::clock`].
 
 use std::time::Duration;
 

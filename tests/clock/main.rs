@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use fireassay::clock::{Unloadable, loadable};
 use fireassay::conformance::Arguments;
-use fireassay::fault::{ClockChange, Shift};
+use fireassay::fault::{ClockChange, Rate, Shift};
 use libtest_mimic::{Failed, Trial};
 use subject::Subject;
 
@@ -45,6 +45,7 @@ fn trials() -> Vec<Trial> {
     let text = |path: PathBuf| path.display().to_string();
     vec![
         Trial::test("c", || in_c(schedule::whole)),
+        Trial::test("c::what_is_being_changed_is_read_whole", || in_c(whole_settings)),
         Trial::test("c::children_and_other_programs", || in_c(children)),
         Trial::test("c::a_killed_process_proves_nothing_for_the_next", || in_c(killed)),
         Trial::test("c::a_program_that_is_linked_statically_is_refused", statically_linked),
@@ -77,6 +78,27 @@ fn compile(program: &Path, options: &[&str]) -> Result<(), Failed> {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clock/programs/subject.c");
     let done = Command::new("cc").args(["-O1", "-pthread", source, "-o"]).arg(program).args(options).output()?;
     if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned().into()) }
+}
+
+/// A clock is changed as fast as can be, between settings of which no mixture makes sense, while it is read.
+fn whole_settings(command: &[&str]) {
+    let mut subject = Subject::start(command);
+    subject.now();
+    subject.say("watch 1000");
+    let fast = ClockChange::Drift(Rate::try_from(2.0).unwrap());
+    let step = ClockChange::Step(Shift::forwards(Duration::from_secs(5)));
+    let (end, mut changes) = (Instant::now() + Duration::from_millis(1_100), 0);
+    while Instant::now() < end {
+        // Three, so that each comes into the place of each other.
+        for change in [fast, ClockChange::Back, step] {
+            subject.clock.change(change).unwrap();
+            changes += 1;
+        }
+    }
+    let answer = subject.hear();
+    let (readings, misled) = answer.split_once(' ').unwrap();
+    assert!(readings.parse::<u64>().unwrap() > 10_000, "{readings} readings");
+    assert_eq!(misled, "0", "of those who read {readings} times during {changes} changes");
 }
 
 /// Children go by the clock of their instance too, and each is seen by itself.

@@ -44,7 +44,8 @@ int64_t error_at(int64_t real_ns)
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&page->generation, memory_order_relaxed) != generation)
 			continue;
-		if (rate_q32)
+		/* The change may have come after the machine's clock was read; then nothing has been gained yet. */
+		if (rate_q32 && real_ns > base_ns)
 			error_ns += (int64_t)(((__int128)(real_ns - base_ns) * rate_q32) >> 32);
 		/* Nobody has clocks that show a time before 1970. */
 		if (error_ns < -real_ns)

@@ -2,9 +2,11 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -107,6 +109,49 @@ static void tell_waits(void)
 	printf("cpu=%lld\n", (read_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1000);
 }
 
+enum { WATCHERS = 6, BETWEEN_LOOKS = 1000 };
+struct watch {
+	long long end, readings, earliest, latest;
+};
+
+/* Does nothing but read, so that it is often interrupted in the middle of a reading. */
+static void *watch_on(void *argument)
+{
+	struct watch *watch = argument;
+	while (read_ns(CLOCK_MONOTONIC) < watch->end) {
+		for (int i = 0; i < BETWEEN_LOOKS; i++) {
+			long long told = read_ns(CLOCK_REALTIME);
+			watch->earliest = told < watch->earliest ? told : watch->earliest;
+			watch->latest = told > watch->latest ? told : watch->latest;
+		}
+		watch->readings += BETWEEN_LOOKS;
+	}
+	return NULL;
+}
+
+/* Many read on for a while; says how often, and how many of them were told a time that makes no sense: before the
+ * machine's time at the start, or a minute after that at the end. */
+static void tell_readings(long ms)
+{
+	struct watch watches[WATCHERS];
+	pthread_t ids[WATCHERS];
+	struct timespec start, end;
+	syscall(SYS_clock_gettime, CLOCK_REALTIME, &start);
+	for (int i = 0; i < WATCHERS; i++) {
+		watches[i] = (struct watch){ read_ns(CLOCK_MONOTONIC) + ms * 1000000LL, 0, INT64_MAX, 0 };
+		pthread_create(&ids[i], NULL, watch_on, &watches[i]);
+	}
+	for (int i = 0; i < WATCHERS; i++)
+		pthread_join(ids[i], NULL);
+	syscall(SYS_clock_gettime, CLOCK_REALTIME, &end);
+	long long readings = 0, misled = 0, first = start.tv_sec * 1000000000LL + start.tv_nsec;
+	for (int i = 0; i < WATCHERS; i++) {
+		readings += watches[i].readings;
+		misled += watches[i].earliest < first || watches[i].latest > (end.tv_sec + 60) * 1000000000LL;
+	}
+	printf("%lld %lld\n", readings, misled);
+}
+
 static void tell_clocks(void)
 {
 	struct timeval day;
@@ -146,6 +191,8 @@ int main(int count, char **arguments)
 			long long start = read_ns(CLOCK_MONOTONIC);
 			wait_ms(0, atol(line + 5));
 			printf("%lld\n", (read_ns(CLOCK_MONOTONIC) - start) / 1000);
+		} else if (!strncmp(line, "watch", 5)) {
+			tell_readings(atol(line + 6));
 		} else if (!strncmp(line, "fork", 4)) {
 			fflush(stdout);
 			pid_t child = fork();
