@@ -117,7 +117,10 @@ pub const UNDER_WAY_MAX: u32 = 64;
 #[must_use]
 pub fn check(start: i128, operations: &[Operation], budget: Budget) -> Verdict {
     debug_assert!(operations.is_sorted_by_key(|operation| operation.invoked));
-    let mut sweep = Sweep::new(start, budget);
+    run(&mut Sweep::new(start, budget), operations)
+}
+
+fn run(sweep: &mut Sweep, operations: &[Operation]) -> Verdict {
     for (number, operation) in operations.iter().enumerate() {
         if let Err(verdict) = sweep.see(number, operation) {
             return verdict;
