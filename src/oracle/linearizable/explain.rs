@@ -1,7 +1,9 @@
 //! Why there is no order, for a person: the observation that cannot be explained, the fewest others that rule out what
 //! could explain it, the values that were possible, and what it looks like instead.
 
-use super::{Budget, Operation, Verdict, What, check};
+use std::cell::Cell;
+
+use super::{Budget, Operation, Sweep, Verdict, What, run};
 use crate::history::Moment;
 
 /// A violation in as few words as it takes. Numbers are indices of operations.
@@ -56,7 +58,8 @@ const DURING_MAX: usize = 8;
 /// How many operations may be checked again while looking for the fewest observations.
 const EFFORT: usize = 2_000_000;
 
-/// Explains a violation that [`check`] found in these operations.
+/// Explains a violation that [`check`](super::check) found in these operations. All trials together get the budget's steps; without
+/// them the explanation is less short.
 #[must_use]
 pub fn explain(start: i128, operations: &[Operation], by: usize, budget: Budget) -> Explanation {
     let trial = Trial::new(start, operations, by, budget);
@@ -75,7 +78,8 @@ struct Trial<'a> {
     start: i128,
     operations: &'a [Operation],
     by: usize,
-    budget: Budget,
+    configurations: usize,
+    steps: Cell<u64>,
     begin: Moment,
     end: Moment,
 }
@@ -83,7 +87,9 @@ struct Trial<'a> {
 impl<'a> Trial<'a> {
     fn new(start: i128, operations: &'a [Operation], by: usize, budget: Budget) -> Self {
         let Operation { invoked: begin, returned, .. } = operations[by];
-        Self { start, operations, by, budget, begin, end: returned.unwrap_or(Moment(u64::MAX)) }
+        let Budget { configurations, steps } = budget;
+        let (steps, end) = (Cell::new(steps), returned.unwrap_or(Moment(u64::MAX)));
+        Self { start, operations, by, configurations, steps, begin, end }
     }
 
     fn additions(&self, which: impl Fn(&Operation) -> bool) -> Vec<usize> {
@@ -130,6 +136,8 @@ impl<'a> Trial<'a> {
     /// The verdict if there had been no other observations than these, and this one had been `what`.
     fn verdict(&self, what: What, others: &[usize]) -> Verdict {
         let first = others.iter().map(|number| self.operations[*number].invoked).fold(self.begin, Moment::min);
+        let mut is_kept = vec![false; self.operations.len()];
+        others.iter().for_each(|number| is_kept[*number] = true);
         let mut start = self.start;
         let mut operations = Vec::new();
         for (number, operation) in self.operations.iter().enumerate() {
@@ -138,11 +146,14 @@ impl<'a> Trial<'a> {
                 What::Add(amount) if operation.returned.is_some_and(|end| end < first) => start += i128::from(amount),
                 What::Add(_) => operations.push(*operation),
                 _ if number == self.by => operations.push(Operation { what, ..*operation }),
-                _ if others.contains(&number) => operations.push(*operation),
+                _ if is_kept[number] => operations.push(*operation),
                 _ => {}
             }
         }
-        check(start, &operations, self.budget)
+        let mut sweep = Sweep::new(start, Budget { configurations: self.configurations, steps: self.steps.get() });
+        let verdict = run(&mut sweep, &operations);
+        self.steps.set(sweep.steps_left());
+        verdict
     }
 
     fn sum(&self, of: &[usize]) -> i128 {

@@ -8,7 +8,7 @@
 //!
 //! # Algorithm
 //! Just-in-time linearization (Wing and Gong 1993; Lowe, "Testing for linearizability", 2017), made for sums. Time is
-//! swept once. A [`Configuration`](configuration) is one way in which everything up to now may have gone: which of the
+//! swept once. A *configuration* is one way in which everything up to now may have gone: which of the
 //! additions under way have been applied, and which of the observations under way have been satisfied.
 //!
 //! - *Additions are lazy*: applied only when one ends, or when an observation ends that needs them. Applying them
@@ -117,7 +117,10 @@ pub const UNDER_WAY_MAX: u32 = 64;
 #[must_use]
 pub fn check(start: i128, operations: &[Operation], budget: Budget) -> Verdict {
     debug_assert!(operations.is_sorted_by_key(|operation| operation.invoked));
-    let mut sweep = Sweep::new(start, budget);
+    run(&mut Sweep::new(start, budget), operations)
+}
+
+fn run(sweep: &mut Sweep, operations: &[Operation]) -> Verdict {
     for (number, operation) in operations.iter().enumerate() {
         if let Err(verdict) = sweep.see(number, operation) {
             return verdict;

@@ -122,14 +122,18 @@ impl Sweep {
     }
 
     /// Nothing more comes: lets everything end that has an end.
-    #[must_use]
-    pub fn finish(mut self) -> Verdict {
+    pub fn finish(&mut self) -> Verdict {
         while !self.ends.is_empty() {
             if let Err(verdict) = self.end() {
                 return verdict;
             }
         }
         Verdict::Linearizable
+    }
+
+    /// What is left of the budget's steps.
+    pub(super) fn steps_left(&self) -> u64 {
+        self.budget.steps
     }
 
     /// Lets the earliest end come.

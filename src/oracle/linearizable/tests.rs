@@ -142,6 +142,9 @@ proptest! {
         prop_assert_eq!(verdict == Verdict::Linearizable, expected, "{:?} {:?}", verdict, operations);
         if let Verdict::Violated { by } = verdict {
             check_explanation(&operations, by);
+            // Without steps to try anything it is longer, but there is one.
+            let hasty = explain(0, &operations, by, Budget { steps: 0, ..Budget::default() });
+            prop_assert_eq!(hasty.observation, by);
         }
     }
 }

@@ -12,8 +12,10 @@ use super::{Ledger, LedgerError};
 use crate::defects::Defect;
 use crate::domain::{AccountId, Answer, Decline, MinorUnits, Order};
 
-/// How long something is believed.
-const BELIEVED: Duration = Duration::from_millis(500);
+/// How long a balance is believed.
+const BALANCE_BELIEVED: Duration = Duration::from_millis(500);
+/// How long it is believed that an account cannot pay.
+const SHORTAGE_BELIEVED: Duration = Duration::from_secs(5);
 
 /// What this process remembers.
 #[derive(Default)]
@@ -32,7 +34,7 @@ impl Ledger {
         }
         if self.defects.has(Defect::BalanceInMemory) {
             let pages = self.hearsay.pages.lock().await;
-            return pages.get(id).filter(|(since, _)| since.elapsed() < BELIEVED).map(|(_, page)| page.clone());
+            return pages.get(id).filter(|(since, _)| since.elapsed() < BALANCE_BELIEVED).map(|(_, page)| page.clone());
         }
         None
     }
@@ -84,7 +86,7 @@ impl Ledger {
         // Made to spare a busy account's lock from callers that ask again and again for what is not there.
         let shortages = self.hearsay.shortages.lock().await;
         let (since, amount) = shortages.get(&order.from)?;
-        let believed = since.elapsed() < BELIEVED && order.amount >= *amount;
+        let believed = since.elapsed() < SHORTAGE_BELIEVED && order.amount >= *amount;
         believed.then(|| Answer::declined(id, Decline::InsufficientFunds))
     }
 

@@ -51,6 +51,9 @@ type Item = (Operation, Source, Option<Instance>);
 /// Every account of which something was seen before the final journal was asked for; none without that journal.
 pub(super) fn courses(seen: &Seen<'_>) -> Vec<Course> {
     let Some(audit) = seen.facts.audited().filter(|_| seen.books.complete) else { return Vec::new() };
+    if seen.facts.views.is_empty() && !seen.facts.intents.iter().any(|intent| intent.heard.refused) {
+        return Vec::new();
+    }
     let times = Times::new(seen);
     let mut accounts: Vec<Vec<Item>> = vec![Vec::new(); seen.facts.accounts.len()];
     reads(seen, audit.sent, &mut accounts);
