@@ -41,7 +41,10 @@ pub(super) const WITNESSES: &str = "witnesses";
 pub(super) enum Measure {
     /// It does less: one hit proves that this is enough. As many tries as the rate so far demands.
     Once,
-    /// The same, but the rate so far says little about it: so many tries, and one more for each hit. Two hits are wanted,
+    /// The same, but it must not show much more seldom: a fault that gives a race the time to happen is worth keeping, since
+    /// everything that is tried after it would take many more runs.
+    Steadily,
+    /// As the first, but the rate so far says little about it: so many tries, and one more for each hit. Two hits are wanted,
     /// since among many that are tried some hit by chance.
     Aimed(u32),
     /// It does no less, only otherwise: it has to show as often as the case before it.
@@ -148,6 +151,10 @@ impl Parts {
 impl Pass for Parts {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn measure(&self) -> Measure {
+        if self.needs_steps { Measure::Once } else { Measure::Steadily }
     }
 
     fn propose(&mut self) -> Option<CaseFile> {

@@ -54,12 +54,18 @@ impl Trial {
         let tries = self.tries(rate);
         let needed = match self.measure {
             Measure::Once => 1,
+            // One less than the case before it would, or no miss at all.
+            Measure::Steadily => {
+                let needed = rate.hits_expected(COMPARED_RUNS).saturating_sub(1).max(1);
+                if hits == runs { needed.min(2) } else { needed }
+            }
             Measure::Aimed(_) => AIMED_HITS,
             Measure::AsOften => rate.hits_expected(tries).max(1),
             Measure::MoreOften => (rate.hits_expected(tries) + 1).min(tries),
         };
         let is_hopeless = match self.measure {
             Measure::Once | Measure::Aimed(_) => runs >= tries,
+            Measure::Steadily => hits > 0 && runs >= COMPARED_RUNS,
             Measure::AsOften | Measure::MoreOften => hits + tries.saturating_sub(runs) < needed,
         };
         if hits >= needed {
@@ -77,6 +83,8 @@ impl Trial {
     fn tries(&self, rate: Rate) -> u32 {
         match self.measure {
             Measure::Once => rate.misses_to_reject(WRONG_REJECTIONS),
+            Measure::Steadily if self.share.hits > 0 => COMPARED_RUNS,
+            Measure::Steadily => rate.misses_to_reject(WRONG_REJECTIONS).max(2),
             Measure::Aimed(tries) => tries + self.share.hits,
             Measure::AsOften | Measure::MoreOften => COMPARED_RUNS,
         }
@@ -106,6 +114,18 @@ mod tests {
         let five = answers(Measure::Once, half, &[false; 5]);
         assert_eq!(five, [None, None, None, None, Some(Answer::Rejected)]);
         assert_eq!(answers(Measure::Once, Rate::measured(3, 3), &[false; 2]), [None, Some(Answer::Rejected)]);
+    }
+
+    #[test]
+    fn a_fault_goes_only_if_it_shows_nearly_as_often_without() {
+        let (often, half) = (Rate::measured(5, 5), Rate::measured(5, 10));
+        assert_eq!(answers(Measure::Steadily, often, &[true, true]), [None, Some(Answer::Accepted)]);
+        let once = answers(Measure::Steadily, often, &[true, false, false, true]);
+        assert_eq!(once, [None, None, None, Some(Answer::Rejected)]);
+        let mostly = answers(Measure::Steadily, often, &[false, true, true, true]);
+        assert_eq!(mostly, [None, None, None, Some(Answer::Accepted)]);
+        assert_eq!(answers(Measure::Steadily, half, &[false, false, true])[2], Some(Answer::Accepted));
+        assert_eq!(answers(Measure::Steadily, half, &[false; 5])[4], Some(Answer::Rejected));
     }
 
     #[test]
