@@ -204,7 +204,7 @@ pub(super) fn write(folder: &Path, regression: &Regression) -> Result<(), Failur
         .map_err(|error| Failure::environment(error.to_string(), "free some space there or choose another folder"))?;
     note(&format!("kept as {}: commit it, and `fireassay run` replays it first", path.display()));
     for (name, value) in &regression.case.env {
-        note(&format!("note: it sets {} for the target, and always will", piece(&format!("{name}={value}"))));
+        note(&format!("note: it sets {} for the target; --env overrules it", piece(&format!("{name}={value}"))));
     }
     Ok(())
 }

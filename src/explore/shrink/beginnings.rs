@@ -8,8 +8,9 @@
 use std::collections::VecDeque;
 
 use super::cut::{Base, Keep};
-use super::passes::{Rung, has_pauses, reading_often, stretched, without_jitter};
-use super::search::Ran;
+use super::passes::Rung;
+use super::terms::Ran;
+use super::values::{has_pauses, reading_often, stretched, without_jitter};
 use super::witness::ladder;
 use crate::explore::Signature;
 use crate::judgement::Anomaly;

@@ -14,16 +14,20 @@ mod rate;
 mod run;
 mod search;
 mod size;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod timetable;
+mod trial;
+mod values;
 mod witness;
 
 pub use cdd::Cdd;
 pub use cut::{Base, Keep};
 pub use rate::{MISSES_MAX, Rate, WRONG_REJECTIONS, misses_to_reject};
 pub use run::shrink;
-pub use search::{Decision, Ended, Proposal, Ran, Search, Seen, Share};
+pub use search::Search;
 pub use size::Size;
+pub use terms::{Decision, Ended, Proposal, Ran, Seen, Share};
 pub use timetable::{Done, Sent, Span, StepRef, Timetable};
 pub use witness::ladder;

@@ -2,13 +2,10 @@
 //! what is looked for.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 use super::cdd::Cdd;
 use super::cut::{Base, Keep};
 use super::timetable::StepRef;
-use crate::fault::{Fault, Trigger};
-use crate::profile::Profile;
 use crate::runner::CaseFile;
 
 /// A row of smaller cases. Asked again before it was answered it proposes the same.
@@ -44,7 +41,10 @@ pub(super) const WITNESSES: &str = "witnesses";
 pub(super) enum Measure {
     /// It does less: one hit proves that this is enough. As many tries as the rate so far demands.
     Once,
-    /// The same, but the rate so far says little about it: so many tries, and one more for each hit. Two hits are wanted,
+    /// The same, but it must not show much more seldom: a fault that gives a race the time to happen is worth keeping, since
+    /// everything that is tried after it would take many more runs.
+    Steadily,
+    /// As the first, but the rate so far says little about it: so many tries, and one more for each hit. Two hits are wanted,
     /// since among many that are tried some hit by chance.
     Aimed(u32),
     /// It does no less, only otherwise: it has to show as often as the case before it.
@@ -140,8 +140,7 @@ impl Parts {
     /// The case with these parts and everything that is no part at all.
     fn with(&self, left: &[usize]) -> Keep {
         let mut keep = self.base.everything();
-        for (index, part) in self.parts.iter().enumerate().filter(|(index, _)| !left.contains(index)) {
-            debug_assert!(!left.contains(&index), "what is left stays");
+        for (_, part) in self.parts.iter().enumerate().filter(|(index, _)| !left.contains(index)) {
             keep.steps.retain(|step| !part.steps.contains(step));
             keep.faults.retain(|fault| !part.faults.contains(fault));
         }
@@ -152,6 +151,10 @@ impl Parts {
 impl Pass for Parts {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn measure(&self) -> Measure {
+        if self.needs_steps { Measure::Once } else { Measure::Steadily }
     }
 
     fn propose(&mut self) -> Option<CaseFile> {
@@ -168,136 +171,4 @@ impl Pass for Parts {
     fn answer(&mut self, answer: Answer) {
         self.cdd.answer(answer == Answer::Accepted);
     }
-}
-
-/// Changes of values, one after the other, each kept if it can be.
-pub(super) struct Values {
-    name: &'static str,
-    case: CaseFile,
-    changes: VecDeque<(Measure, Change)>,
-    proposed: Option<CaseFile>,
-}
-
-/// By how much the pause before a fault is changed to see whether it then hits its moment more often.
-const NUDGES: [f64; 2] = [0.9, 1.1];
-
-type Change = Box<dyn Fn(&CaseFile) -> CaseFile + Send>;
-
-impl Values {
-    /// Preparations that nothing needs any more.
-    pub(super) fn preparations(base: &Base, profile: &'static dyn Profile) -> Self {
-        let trim = move |case: &CaseFile| CaseFile { script: profile.trim(&case.script), ..case.clone() };
-        Self::new("preparations", base, vec![(Measure::Once, Box::new(trim))])
-    }
-
-    /// What makes the moment of a fault more certain, for a case that does not always show.
-    pub(super) fn timing(base: &Base) -> Self {
-        let mut changes: Vec<(Measure, Change)> = vec![(Measure::AsOften, Box::new(without_jitter))];
-        for times in NUDGES {
-            changes.push((Measure::MoreOften, Box::new(move |case| stretched(case, times))));
-        }
-        Self::new("timing", base, changes)
-    }
-
-    /// Copies, pauses, and lengths of faults.
-    pub(super) fn simpler(base: &Base) -> Self {
-        let mut changes: Vec<(Measure, Change)> = vec![
-            (Measure::Once, Box::new(|case| CaseFile { read_every: None, ..case.clone() })),
-            (Measure::Once, Box::new(|case| each_step(case, |step| step.copies = 1))),
-            (Measure::Once, Box::new(|case| each_step(case, |step| step.copies = step.copies.min(2)))),
-            (Measure::AsOften, Box::new(without_jitter)),
-            (Measure::AsOften, Box::new(|case| each_step(case, |step| step.after = Duration::ZERO))),
-            (Measure::AsOften, Box::new(|case| each_step(case, |step| step.after = whole_millis(step.after)))),
-        ];
-        changes.push((
-            Measure::AsOften,
-            Box::new(|case| {
-                let mut case = case.clone();
-                for step in &mut case.plan.steps {
-                    if let Trigger::OperationsThen { pause, .. } = &mut step.trigger {
-                        *pause = whole_millis(*pause);
-                    }
-                }
-                case
-            }),
-        ));
-        Self::new("values", base, changes)
-    }
-
-    fn new(name: &'static str, base: &Base, changes: Vec<(Measure, Change)>) -> Self {
-        Self { name, case: base.case.clone(), changes: changes.into(), proposed: None }
-    }
-}
-
-impl Pass for Values {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn measure(&self) -> Measure {
-        self.changes.front().map_or(Measure::Once, |(measure, _)| *measure)
-    }
-
-    fn propose(&mut self) -> Option<CaseFile> {
-        while let Some((_, change)) = self.changes.front() {
-            let changed = change(&self.case);
-            if changed != self.case {
-                self.proposed = Some(changed.clone());
-                return Some(changed);
-            }
-            self.changes.pop_front();
-        }
-        None
-    }
-
-    fn answer(&mut self, answer: Answer) {
-        self.changes.pop_front();
-        if let Some(changed) = self.proposed.take().filter(|_| answer == Answer::Accepted) {
-            self.case = changed;
-        }
-    }
-}
-
-fn each_step(case: &CaseFile, change: impl Fn(&mut crate::profile::script::Step)) -> CaseFile {
-    let mut case = case.clone();
-    case.script.clients.iter_mut().flatten().for_each(change);
-    case
-}
-
-/// The same with every pause between an attempt and a fault as many times as long.
-pub(super) fn stretched(case: &CaseFile, times: f64) -> CaseFile {
-    let mut case = case.clone();
-    for step in &mut case.plan.steps {
-        if let Trigger::OperationsThen { pause, .. } = &mut step.trigger {
-            *pause = Duration::from_micros(u64::try_from(pause.mul_f64(times).as_micros()).unwrap_or(u64::MAX));
-        }
-    }
-    case
-}
-
-/// Whether there is a pause that [`stretched`] stretches.
-pub(super) fn has_pauses(case: &CaseFile) -> bool {
-    case.plan.steps.iter().any(|step| matches!(step.trigger, Trigger::OperationsThen { .. }))
-}
-
-/// The same with readings that follow each other as quickly as they can.
-pub(super) fn reading_often(case: &CaseFile) -> CaseFile {
-    /// Less than any operation takes.
-    const OFTEN: Duration = Duration::from_millis(2);
-    CaseFile { read_every: case.read_every.map(|pause| pause.min(OFTEN)), ..case.clone() }
-}
-
-/// The same with latency that is always the same.
-pub(super) fn without_jitter(case: &CaseFile) -> CaseFile {
-    let mut case = case.clone();
-    for step in &mut case.plan.steps {
-        if let Fault::Latency { delay, jitter, .. } = &mut step.fault {
-            (*delay, *jitter) = (*delay + *jitter / 2, Duration::ZERO);
-        }
-    }
-    case
-}
-
-fn whole_millis(time: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::search::{Decision, Proposal, Ran, Search, Seen};
+use super::search::Search;
+use super::terms::{Decision, Proposal, Ran, Seen};
 use crate::explore::Signature;
 use crate::report::stored::read_run;
 use crate::runner::{CaseReport, Planned, Session, Sink};

@@ -1,20 +1,19 @@
 //! The search as a whole: measure, pass after pass, measure again.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 
 use super::beginnings::beginnings;
 use super::cut::Base;
-use super::passes::{Answer, Ladder, Measure, Parts, Pass, Values, WITNESSES};
-use super::rate::{Rate, WRONG_REJECTIONS};
+use super::passes::{Answer, Ladder, Parts, Pass, WITNESSES};
+use super::rate::Rate;
 use super::size::Size;
+use super::terms::{Decision, Ended, Proposal, Ran, Seen, Share};
+use super::trial::{LOST_MAX, Trial};
+use super::values::Values;
 use crate::explore::Signature;
-use crate::history::History;
 use crate::profile::Profile;
-use crate::runner::{CaseFile, Judged};
+use crate::runner::CaseFile;
 
 /// The least and the most runs that the case is measured by before anything is taken from it.
 const MEASURED_RUNS: (u32, u32) = (3, 10);
@@ -30,15 +29,6 @@ const CONFIRMING_RUNS: u32 = 5;
 
 /// A case that shows this often needs no better timing.
 const RELIABLE: f64 = 0.8;
-
-/// The least number of runs by which it is judged whether a case still shows as often.
-const COMPARED_RUNS: u32 = 4;
-
-/// So many hits are wanted of a beginning.
-const AIMED_HITS: u32 = 2;
-
-/// A candidate that cannot be run is given up after so many failures.
-const LOST_MAX: u32 = 3;
 
 /// A search for a smaller case. Ask [`Search::propose`], run that, [`Search::tell`]; until there is no more.
 pub struct Search {
@@ -64,81 +54,8 @@ pub struct Search {
     /// A beginning that showed, but less often than is wanted of one, and how often.
     seldom: Option<(CaseFile, Ran, Share)>,
     rejected: Vec<CaseFile>,
-    interrupted: bool,
-}
-
-/// What to run next.
-#[derive(Clone, Debug)]
-pub struct Proposal {
-    /// The case.
-    pub case: Arc<CaseFile>,
-    /// What is being done: `measuring`, `faults`, …
-    pub what: &'static str,
-    /// How often it may be worth running; fewer are enough once one shows what is looked for.
-    pub runs: u32,
-}
-
-/// What came of one run of the proposed case.
-#[derive(Clone, Debug)]
-pub enum Seen {
-    /// It showed what is looked for.
-    Hit(Box<Ran>),
-    /// It did not.
-    Miss,
-    /// It says nothing: the environment failed, or the run was cut short.
-    Nothing,
-}
-
-/// A run that showed what is looked for.
-#[derive(Clone, Debug)]
-pub struct Ran {
-    /// What happened.
-    pub history: History,
-    /// What was found in it.
-    pub findings: Vec<Judged>,
-    /// Where it is kept.
-    pub directory: PathBuf,
-}
-
-/// Hits among runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Share {
-    /// Runs that showed what is looked for.
-    pub hits: u32,
-    /// Runs that could have.
-    pub runs: u32,
-}
-
-/// What became of a candidate, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// What was being done.
-    pub what: &'static str,
-    /// The candidate's size.
-    pub size: Size,
-    /// Whether it took the place of the case before it; `None` while measuring.
-    pub accepted: Option<bool>,
-    /// How its runs went.
-    pub share: Share,
-    /// Runs used so far, of how many.
-    pub used: (u32, u32),
-}
-
-/// What a search came to.
-#[derive(Clone, Debug)]
-pub struct Ended {
-    /// The smallest case that showed what is looked for, and the run that did.
-    pub case: CaseFile,
-    /// That run; the original one where nothing smaller was found.
-    pub ran: Ran,
-    /// The original's size and the result's.
-    pub size: (Size, Size),
-    /// How often the original showed it, and how often the result did.
-    pub share: (Share, Share),
-    /// Runs used, of how many.
-    pub used: (u32, u32),
-    /// Whether the search came to its end; else the budget ran out or it was interrupted.
-    pub is_complete: bool,
+    /// Runs that say nothing.
+    lost: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,16 +83,6 @@ enum Kind {
     Values,
 }
 
-struct Trial {
-    case: Arc<CaseFile>,
-    what: &'static str,
-    measure: Measure,
-    share: Share,
-    /// Runs that say nothing.
-    lost: u32,
-    hit: Option<Ran>,
-}
-
 impl Search {
     /// Starts from a run that violated `goal`, to be done within `budget` runs.
     #[must_use]
@@ -200,7 +107,7 @@ impl Search {
             accepted: None,
             seldom: None,
             rejected: Vec::new(),
-            interrupted: false,
+            lost: 0,
         }
     }
 
@@ -219,7 +126,8 @@ impl Search {
                 Stage::Measuring => {
                     let (least, most) = MEASURED_RUNS;
                     let is_known = self.before.runs >= least && self.before.hits >= MEASURED_HITS;
-                    if is_known || self.before.runs >= most || left <= CONFIRMING_RUNS {
+                    let cannot_run = self.before.runs == 0 && self.lost >= LOST_MAX;
+                    if is_known || cannot_run || self.before.runs >= most || left <= CONFIRMING_RUNS {
                         self.rate = Rate::measured(self.before.hits, self.before.runs);
                         let shows = self.before.hits > 0;
                         self.stage = if shows { Stage::Passes } else { Stage::Ended { is_complete: false } };
@@ -268,6 +176,8 @@ impl Search {
         let hits: Vec<_> =
             seen.into_iter().filter_map(|seen| if let Seen::Hit(ran) = seen { Some(*ran) } else { None }).collect();
         let share = Share { hits: number(hits.len()), runs: number(runs) };
+        let lost = number(all - runs);
+        self.lost += lost;
         match self.stage {
             Stage::Measuring => {
                 self.before = self.before + share;
@@ -281,7 +191,7 @@ impl Search {
                 self.after = self.after + share;
                 Some(self.decision("confirming", None, self.after))
             }
-            Stage::Passes => self.tell_trial(share, number(all - runs), hits.into_iter().next()),
+            Stage::Passes => self.tell_trial(share, lost, hits.into_iter().next()),
             Stage::Ended { .. } => None,
         }
     }
@@ -289,7 +199,6 @@ impl Search {
     /// Stops: what has been found so far is what [`Search::end`] gives back.
     pub fn interrupt(&mut self) {
         self.finish_pass();
-        self.interrupted = true;
         self.stage = Stage::Ended { is_complete: false };
     }
 
@@ -309,7 +218,7 @@ impl Search {
     fn propose_smaller(&mut self, most: u32) -> Option<Proposal> {
         loop {
             if let Some(trial) = &self.trial {
-                let runs = self.tries(trial).saturating_sub(trial.share.runs).max(1).min(most);
+                let runs = trial.runs_left(self.rate).min(most);
                 return Some(Proposal { case: Arc::clone(&trial.case), what: trial.what, runs });
             }
             if self.pass.is_none() {
@@ -335,72 +244,47 @@ impl Search {
             } else if self.rejected.iter().any(|rejected| is_same(&case, rejected)) {
                 pass.answer(Answer::Rejected);
             } else {
-                let (what, measure) = (pass.name(), pass.measure());
-                let (share, lost, hit) = (Share::default(), 0, None);
-                self.trial = Some(Trial { case: Arc::new(case), what, measure, share, lost, hit });
+                self.trial = Some(Trial::new(case, pass.name(), pass.measure()));
             }
         }
     }
 
     fn tell_trial(&mut self, share: Share, lost: u32, hit: Option<Ran>) -> Option<Decision> {
         let mut trial = self.trial.take()?;
-        trial.share = trial.share + share;
-        trial.lost += lost;
-        trial.hit = trial.hit.or(hit);
-        let Share { hits, runs } = trial.share;
-        let tries = self.tries(&trial);
-        let needed = match trial.measure {
-            Measure::Once => 1,
-            Measure::Aimed(_) => AIMED_HITS,
-            Measure::AsOften => self.rate.hits_expected(tries).max(1),
-            Measure::MoreOften => (self.rate.hits_expected(tries) + 1).min(tries),
-        };
-        let can_still = match trial.measure {
-            Measure::Once | Measure::Aimed(_) => runs < tries,
-            Measure::AsOften | Measure::MoreOften => runs < tries && hits + (tries - runs) >= needed,
-        } && trial.lost < LOST_MAX;
-        if hits < needed && can_still {
+        trial.count(share, lost, hit);
+        let Some(answer) = trial.answer(self.rate) else {
             self.trial = Some(trial);
             return None;
-        }
-        let accepted = hits >= needed;
+        };
         if let Some(pass) = &mut self.pass {
-            pass.answer(match trial.hit {
-                Some(_) if accepted => Answer::Accepted,
-                Some(_) => Answer::Seldom,
-                None => Answer::Rejected,
-            });
+            pass.answer(answer);
         }
-        let case = Arc::unwrap_or_clone(trial.case);
-        let decision = Decision { size: Size::of(&case), ..self.decision(trial.what, Some(accepted), trial.share) };
-        match trial.hit {
-            Some(ran) if !accepted && matches!(trial.measure, Measure::Aimed(_)) => {
-                // Better than nothing, if nothing better comes.
-                self.seldom.get_or_insert((case, ran, trial.share));
-            }
-            Some(ran) if accepted => {
-                self.rate = self.rate.inherited(hits, runs);
-                self.again = trial.share;
+        let Trial { case, what, share, hit, .. } = trial;
+        let case = Arc::unwrap_or_clone(case);
+        let accepted = answer == Answer::Accepted;
+        let decision = Decision { size: Size::of(&case), ..self.decision(what, Some(accepted), share) };
+        match (answer, hit) {
+            (Answer::Accepted, Some(ran)) => {
+                self.rate = self.rate.inherited(share.hits, share.runs);
+                self.again = share;
                 self.accepted = Some((case, ran));
+            }
+            (Answer::Seldom, Some(ran)) => {
+                // Better than nothing, if nothing better comes.
+                self.seldom.get_or_insert((case, ran, share));
             }
             _ => self.rejected.push(case),
         }
         Some(decision)
     }
 
-    /// How many runs decide over a candidate.
-    fn tries(&self, trial: &Trial) -> u32 {
-        let misses = self.rate.misses_to_reject(WRONG_REJECTIONS);
-        match trial.measure {
-            Measure::Once => misses,
-            Measure::Aimed(tries) => tries + trial.share.hits,
-            Measure::AsOften | Measure::MoreOften => COMPARED_RUNS,
-        }
-    }
-
     /// What was accepted last is what the next pass starts from, with the run in which it showed.
     fn finish_pass(&mut self) {
-        (self.pass, self.trial) = (None, None);
+        let open = self.trial.take().filter(Trial::is_beginning);
+        if let Some(Trial { case, hit: Some(ran), share, .. }) = open {
+            self.seldom.get_or_insert((Arc::unwrap_or_clone(case), ran, share));
+        }
+        self.pass = None;
         if let Some((case, ran, share)) = self.seldom.take().filter(|_| self.accepted.is_none()) {
             self.again = share;
             self.accepted = Some((case, ran));
@@ -426,20 +310,6 @@ impl Search {
 
     fn decision(&self, what: &'static str, accepted: Option<bool>, share: Share) -> Decision {
         Decision { what, size: Size::of(&self.base.case), accepted, share, used: (self.used, self.budget) }
-    }
-}
-
-impl std::ops::Add for Share {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self { hits: self.hits + other.hits, runs: self.runs + other.runs }
-    }
-}
-
-impl std::fmt::Display for Share {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} of {}", self.hits, self.runs)
     }
 }
 

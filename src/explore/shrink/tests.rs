@@ -104,8 +104,7 @@ fn pretend(case: &CaseFile) -> History {
     History { events: all }
 }
 
-/// The mistake: a transfer is doubled whose instance is killed in the second half of its course, the second being sent
-/// while any other that debits the same account is or has been. It shows in the journal only.
+/// The mistake: a transfer is doubled in the second half of whose course anything is killed.
 fn doubled(case: &CaseFile, history: &History) -> Vec<(IntentId, StepId)> {
     let mut found = Vec::new();
     let kills = history.events.iter().filter_map(|event| match &event.what {
@@ -187,6 +186,26 @@ fn a_flaky_finding_is_shrunk_within_the_budget() {
         small += u32::from(after.faults <= 3 && after.operations <= 5);
     }
     assert!(small >= 38, "small in {small} of 40 searches");
+}
+
+#[test]
+fn what_a_fault_does_after_the_last_answer_can_be_begun_with() {
+    let (case, base) = base();
+    // The first transfer has long been answered when the second kill comes.
+    let early = base.times.attempts[0].step.unwrap();
+    let intent = base.step(early).unwrap().intent;
+    let anomaly = findings(&[(intent, StepId(3))])[0].finding.anomalies[0].clone();
+    let rungs = ladder(&base, &pretend(&case), profile::named("ledger").unwrap(), &anomaly);
+    let injected = |keep: &Keep| {
+        let smaller = base.cut(keep);
+        let history = pretend(&smaller);
+        let table = Timetable::read(&smaller.script, smaller.plan.steps.len(), &history);
+        table.faults.iter().filter(|done| done.injected.is_some()).count()
+    };
+    assert!(rungs.windows(2).all(|pair| pair[0].steps.len() <= pair[1].steps.len()), "the smallest comes first");
+    let late = rungs.iter().find(|keep| keep.faults.contains(&6)).expect("one goes on to the last kill");
+    assert!(late.steps.contains(&early) && late.steps.len() <= 2, "{late:?}");
+    assert_eq!(injected(late), late.faults.len(), "its load lasts until all its faults have come");
 }
 
 #[test]

@@ -155,7 +155,7 @@ impl Reader<'_> {
             // Steps overlap; each is sent when it is due, and what comes later is sent again.
             Arrival::Open => {
                 let due = |place: &usize| steps[*place].after.as_nanos() <= u128::from(since_start);
-                (0..steps.len()).filter(sends).filter(due).next_back()?
+                (0..steps.len()).filter(sends).rfind(due)?
             }
             Arrival::Closed => {
                 let caller = self.callers.entry(client).or_default();

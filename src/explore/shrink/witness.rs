@@ -1,11 +1,13 @@
 //! Where to begin: what an anomaly names, and what was going on around it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::cut::{Base, Keep};
 use super::timetable::{Span, StepRef};
+use crate::fault::Heal;
 use crate::history::{AttemptId, FaultChange, History, IntentId, Moment, Outcome, What};
 use crate::judgement::{Anomaly, Witness};
 use crate::profile::Profile;
@@ -13,8 +15,11 @@ use crate::profile::Profile;
 /// A word that stands in the calls or replies of more intents than this names none of them.
 const NAMED_MAX: usize = 4;
 
-/// Smaller and smaller beginnings of a search, the smallest first: what the anomaly names; with everything that touches
-/// the same accounts until then; with all that was under way at the time; with all that had been sent by then.
+/// How long after its operations an anomaly may have come about: what is done later, as publishing, takes its time.
+const LATER: Duration = Duration::from_secs(2);
+
+/// Larger and larger beginnings of a search: what the anomaly names; with the faults that came soon after; with everything
+/// that touches the same accounts until then; with all that was under way at the time; with all that had been sent by then.
 #[must_use]
 pub fn ladder(base: &Base, history: &History, profile: &dyn Profile, anomaly: &Anomaly) -> Vec<Keep> {
     let named = Named::read(history, anomaly);
@@ -56,8 +61,18 @@ pub fn ladder(base: &Base, history: &History, profile: &dyn Profile, anomaly: &A
         everything.faults.iter().filter(|index| named.faults.contains(index) || in_force(index)).copied().collect();
     let early: BTreeSet<_> =
         everything.faults.iter().filter(|index| near.contains(index) || due(index)).copied().collect();
+    let soon = Span { first: around.first, last: Moment(around.last.0.saturating_add(nanos(LATER))) };
+    let comes_soon = |index: &usize| {
+        let injected = base.times.faults.get(*index).and_then(|done| done.injected);
+        injected.is_some_and(|at| soon.meets(Span { first: at, last: at }))
+    };
+    let late: BTreeSet<_> =
+        everything.faults.iter().filter(|index| near.contains(index) || comes_soon(index)).copied().collect();
+    let open = &own | &closing(base, &everything, &late);
+
     let mut rungs: Vec<Keep> = Vec::new();
-    for (steps, faults) in steps.into_iter().zip([&near, &near, &near, &early]) {
+    let beginnings = [(open, &late)].into_iter().chain(steps.into_iter().zip([&near, &near, &near, &early]));
+    for (steps, faults) in beginnings {
         let keep = Keep { steps, faults: faults.clone() };
         if !keep.steps.is_empty() && keep != everything && !rungs.contains(&keep) {
             rungs.push(keep);
@@ -65,6 +80,25 @@ pub fn ladder(base: &Base, history: &History, profile: &dyn Profile, anomaly: &A
     }
     rungs.sort_by_key(|keep| keep.steps.len());
     rungs
+}
+
+/// The first step that was sent once all these faults had been injected, and undone if they last for a time of their own,
+/// or the one that was answered last: the load ends with its last answer, and faults that are due later are not injected any more.
+fn closing(base: &Base, everything: &Keep, faults: &BTreeSet<usize>) -> BTreeSet<StepRef> {
+    let over = faults.iter().filter_map(|index| {
+        let done = base.times.faults.get(*index)?;
+        let lasts = matches!(base.case.plan.steps.get(*index)?.heal, Heal::After(_));
+        done.healed.filter(|_| lasts).or(done.injected)
+    });
+    let Some(over) = over.max() else { return BTreeSet::new() };
+    let first = |step: &StepRef| base.times.steps.get(step).map(|span| span.first);
+    let later = everything.steps.iter().filter(|step| first(step).is_some_and(|first| first >= over));
+    let last = || everything.steps.iter().max_by_key(|step| base.times.steps.get(step).map(|span| span.last));
+    later.min_by_key(|step| first(step)).or_else(last).copied().into_iter().collect()
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn touched(base: &Base, profile: &dyn Profile, intent: IntentId) -> Vec<String> {
