@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fireassay::conformance::{Arguments, Stage, StageError, complain, finish};
 use fireassay::detection::{Defect, SWITCH, Timing};
-use fireassay::explore::sweep::{Action, Outcome, Scenario};
+use fireassay::explore::sweep::{Action, Outcome, Scenario, Until};
 use fireassay::judgement::Verdict;
 use fireassay::report::style::Palette;
 use fireassay::report::sweep::ending;
@@ -39,13 +39,13 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
     Ok(correct.chain(found).collect())
 }
 
-fn sweep(stage: &Stage, case: Case, until_found: bool, env: Vec<(String, String)>) -> Result<Outcome, Failed> {
-    let scenario = Scenario { case, seed: 1, actions: Action::ALL.to_vec(), pairs: 0, until_found, jobs: JOBS, env };
+fn sweep(stage: &Stage, case: Case, until: Until, env: Vec<(String, String)>) -> Result<Outcome, Failed> {
+    let scenario = Scenario { case, seed: 1, actions: Action::ALL.to_vec(), pairs: 0, until, jobs: JOBS, env };
     Ok(stage.sweep(scenario)?)
 }
 
 fn survives(stage: &Stage, case: Case) -> Result<(), Failed> {
-    let outcome = sweep(stage, case, false, Vec::new())?;
+    let outcome = sweep(stage, case, Until::Through, Vec::new())?;
     match outcome.verdict() {
         Verdict::Pass => Ok(()),
         _ => Err(ending(&outcome, Palette::Plain).into()),
@@ -56,7 +56,8 @@ fn survives(stage: &Stage, case: Case) -> Result<(), Failed> {
 fn is_found(stage: &Stage, defect: &Defect, scenarios: &[Case]) -> Result<(), Failed> {
     let mut seen = Vec::new();
     for case in scenarios {
-        let outcome = sweep(stage, case.clone(), true, vec![(SWITCH.to_owned(), defect.name.clone())])?;
+        let until = Until::Violated(defect.caught_by.clone());
+        let outcome = sweep(stage, case.clone(), until, vec![(SWITCH.to_owned(), defect.name.clone())])?;
         let violated: Vec<String> =
             outcome.tried.iter().flat_map(|tried| tried.violated().map(str::to_owned)).collect();
         let is_related = |id: &String| *id == defect.caught_by || defect.also.contains(id);

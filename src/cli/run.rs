@@ -10,7 +10,7 @@ use super::output::{Colour, answer, failure as failure_note, note};
 use super::select::{Selection, TierChoice, default_jobs, plan, read_variable, select};
 use super::{exit, interrupt, locate, progress, regressions, sweep};
 use crate::explore::regression::{FOLDER, Kept};
-use crate::explore::sweep::{Action, Outcome, Scenario};
+use crate::explore::sweep::{Action, Outcome, Scenario, Until};
 use crate::report::style::{Palette, Tone};
 use crate::report::text::shell;
 use crate::report::{Told, json, junit, markdown, summary, tell_all, terminal};
@@ -130,7 +130,7 @@ fn sweep_each(scenarios: &[Case], args: &Args) -> Vec<Scenario> {
             seed,
             actions: Action::ALL.to_vec(),
             pairs: 0,
-            until_found: false,
+            until: Until::Through,
             jobs: args.jobs.map_or_else(sweep::jobs, usize::from),
             env: Vec::new(),
         })

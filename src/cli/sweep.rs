@@ -10,7 +10,7 @@ use super::output::{Colour, answer, note};
 use super::run::Format;
 use super::select::{default_jobs, read_variable};
 use super::{exit, interrupt, locate, progress};
-use crate::explore::sweep::{Action, Outcome, Scenario, Stage, sweep as carry_out};
+use crate::explore::sweep::{Action, Outcome, Scenario, Stage, Until, sweep as carry_out};
 use crate::judgement::Verdict;
 use crate::report::style::{Palette, Tone};
 use crate::report::text::{count, piece};
@@ -111,7 +111,7 @@ pub(super) fn sweep(args: &Args, colour: Colour) -> Result<u8, Failure> {
             chosen => chosen.iter().map(|choice| Action::from(*choice)).collect(),
         },
         pairs: args.pairs as usize,
-        until_found: args.first,
+        until: if args.first { Until::Found } else { Until::Through },
         jobs: args.jobs.map_or_else(jobs, usize::from),
         env: Vec::new(),
     };

@@ -39,7 +39,7 @@ use crate::cli::regressions::{kept, planned};
 use crate::cli::run::{write_job_summary, write_junit};
 use crate::cli::select::{Selection, TierChoice, default_jobs, select};
 use crate::explore::regression::{FOLDER, Kept};
-use crate::explore::sweep::{Action, Scenario};
+use crate::explore::sweep::{Action, Scenario, Until};
 use crate::judgement::Verdict;
 use crate::report::style::Palette;
 use crate::report::summary::{Standing, reasons, stale, stale_sentence};
@@ -126,7 +126,7 @@ fn swept(stage: &Stage, case: Case, seed: u64) -> Result<Completion, Failed> {
         seed,
         actions: Action::ALL.to_vec(),
         pairs: 0,
-        until_found: false,
+        until: Until::Through,
         jobs: default_jobs(),
         env: Vec::new(),
     };

@@ -111,7 +111,8 @@ fn coverage(text: &mut String, outcome: &Outcome, palette: Palette) {
     if coverage.missed.len() > MISSED_MAX {
         let _ = writeln!(text, "  and {} more", coverage.missed.len() - MISSED_MAX);
     }
-    for (requirement, evidence) in outcome.unseen() {
+    let unseen = if found == 0 { outcome.unseen() } else { Vec::new() };
+    for (requirement, evidence) in unseen {
         let what = piece(&evidence.what);
         let _ =
             writeln!(text, "  {}: saw {} of {} {what} in all runs", piece(&requirement), evidence.seen, evidence.least);

@@ -25,12 +25,34 @@ pub struct Scenario {
     pub actions: Vec<Action>,
     /// How many pairs of faults are tried after the single ones, at most.
     pub pairs: usize,
-    /// Whether to end with the first finding.
-    pub until_found: bool,
+    /// When it may end before everything has been tried.
+    pub until: Until,
     /// How many sandboxes at a time; at least 1.
     pub jobs: usize,
     /// Variables added to every process of the target, on top of the session's.
     pub env: Vec<(String, String)>,
+}
+
+/// When a sweep may end before everything has been tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Until {
+    /// Never.
+    #[default]
+    Through,
+    /// When something was found.
+    Found,
+    /// When this requirement was violated.
+    Violated(String),
+}
+
+impl Until {
+    fn is_met_by(&self, tried: &Tried) -> bool {
+        match self {
+            Self::Through => false,
+            Self::Found => tried.has_violation(),
+            Self::Violated(requirement) => tried.violated().any(|id| id == requirement),
+        }
+    }
 }
 
 /// How far a sweep has come.
@@ -67,8 +89,8 @@ pub async fn sweep(
     cancel: &CancellationToken,
 ) -> Result<Outcome, RunError> {
     let clock = Instant::now();
-    let has_found = AtomicBool::new(false);
-    let outcome = Sweep { session, scenario, shown, cancel, has_found }.carry_out().await?;
+    let is_met = AtomicBool::new(false);
+    let outcome = Sweep { session, scenario, shown, cancel, is_met }.carry_out().await?;
     Ok(Outcome { took: clock.elapsed(), interrupted: cancel.is_cancelled(), ..outcome })
 }
 
@@ -77,7 +99,7 @@ struct Sweep<'a> {
     scenario: Scenario,
     shown: Shown<'a>,
     cancel: &'a CancellationToken,
-    has_found: AtomicBool,
+    is_met: AtomicBool,
 }
 
 impl Sweep<'_> {
@@ -110,7 +132,7 @@ impl Sweep<'_> {
 
     /// Whether no further run is to begin.
     fn is_over(&self) -> bool {
-        self.cancel.is_cancelled() || self.scenario.until_found && self.has_found.load(Ordering::Relaxed)
+        self.cancel.is_cancelled() || self.is_met.load(Ordering::Relaxed)
     }
 
     /// One run for each list of points; with each the sites that it has beyond the known ones.
@@ -148,7 +170,7 @@ impl Sweep<'_> {
         let stored = if wanted { read_run(&report.directory).ok() } else { None };
         let new = stored.map(|stored| new_sites(&stored.history, known)).unwrap_or_default();
         let tried = Tried { points, report };
-        self.has_found.fetch_or(tried.has_violation(), Ordering::Relaxed);
+        self.is_met.fetch_or(self.scenario.until.is_met_by(&tried), Ordering::Relaxed);
         if !tried.is_worth_keeping() {
             // Nobody looks at it; a folder that stays behind does no harm.
             let _ = std::fs::remove_dir_all(&tried.report.directory);

@@ -13,7 +13,7 @@ mod outcome;
 mod point;
 mod site;
 
-pub use drive::{Scenario, Stage, sweep};
+pub use drive::{Scenario, Stage, Until, sweep};
 pub use outcome::{Coverage, Outcome, Tried};
 pub use point::{Action, Point, points};
 pub use site::{Found, Site, new_sites, sites};
