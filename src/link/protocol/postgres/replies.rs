@@ -58,8 +58,11 @@ impl Replies {
 
     /// The answer to a request for encryption, which is no message but a single byte.
     fn encryption(&mut self, answer: u8) -> Result<Option<Piece>, Unreadable> {
+        if self.open {
+            return Ok(None);
+        }
         let mut waiting = self.asked.waiting();
-        if self.open || waiting.encryption == 0 {
+        if waiting.encryption == 0 {
             return Ok(None);
         }
         waiting.encryption -= 1;

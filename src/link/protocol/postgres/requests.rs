@@ -232,10 +232,8 @@ impl Reader for Requests {
         if self.left > 0 {
             return Ok(self.pass(self.left, bytes.len(), self.last));
         }
-        if self.asked.waiting().encrypted {
-            return Err(Unreadable("the connection is encrypted"));
-        }
         match self.phase {
+            Phase::Startup if self.asked.waiting().encrypted => Err(Unreadable("the connection is encrypted")),
             Phase::Startup => self.startup(bytes),
             Phase::Messages if self.open.is_some() => self.follow(bytes),
             Phase::Messages => self.gather(bytes),
