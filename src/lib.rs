@@ -1,8 +1,10 @@
 //! fireassay: chaos-testing conformance for services that move money.
 
 pub mod cli;
+pub mod clock;
 pub mod conformance;
 pub mod detection;
+pub mod explore;
 pub mod fault;
 pub mod history;
 pub mod judgement;

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use expect_test::{Expect, expect};
+use fireassay::explore::Signature;
+use fireassay::explore::regression::Regression;
 use fireassay::fault::Plan;
 use fireassay::history::{AttemptId, Call, ClientId, End, InstanceName, IntentId, Outcome, Phase, Recorder, What};
 use fireassay::profile::Script;
@@ -232,13 +234,18 @@ fn store_run(folder: &Path, times: u32, applied: u32, end: Option<End>) {
         title: "Each transfer is sent several times".into(),
         tier: Tier::Quick,
         target: "reference".into(),
+        manifest: "targets/reference/target.toml".into(),
+        regression: None,
         env: vec![("REFERENCE_DEFECTS".into(), "check-then-insert".into())],
         seed: 7,
         requirements: vec![requirement],
         expected: Vec::new(),
         lacks: Vec::new(),
+        read_every: None,
+        settle: std::time::Duration::from_secs(10),
         script: serde_json::from_value::<Script>(script).expect("a script"),
         plan: Plan::default(),
+        trace: false,
     };
     fs::write(folder.join("case.json"), serde_json::to_vec(&case).expect("JSON")).expect("written");
     let recorder = Recorder::create(&folder.join("history.jsonl")).expect("a history");
@@ -298,7 +305,7 @@ fn a_stored_violation_is_found_again_and_told() {
         "double",
         "client 3 → api-1   transfer k-2 a-0003→a-0001 250 EUR   (1st attempt)",
         "journal #3 a-0003 −250 EUR",
-        "--env REFERENCE_DEFECTS=check-then-insert",
+        "fireassay replay .",
     ] {
         assert!(told.contains(part), "`{part}` is missing in\n{told}");
     }
@@ -430,4 +437,171 @@ fn completions_know_every_command() {
             "{command}"
         );
     }
+}
+
+#[test]
+fn replay_of_what_is_no_run_says_what_to_give() {
+    check_usage(
+        &["replay", "nowhere"],
+        &expect![[r#"
+        error: failed to read nowhere: No such file or directory (os error 2)
+         next: give the folder of a run, as those under target/fireassay/runs, its case.json, or a file under regressions
+    "#]],
+    );
+}
+
+#[test]
+fn a_regression_of_a_newer_version_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("a.json"), r#"{"fireassay_regression": 7}"#).expect("written");
+    check_failure(
+        folder.path(),
+        &["replay", "a.json"],
+        2,
+        &expect![[r#"
+        error: a.json is not a regression: it has format 7, and this fireassay reads 1
+         next: give the folder of a run, as those under target/fireassay/runs, its case.json, or a file under regressions
+    "#]],
+    );
+}
+
+#[test]
+fn a_stored_run_whose_target_is_not_there_asks_for_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    store_run(folder.path(), 2, 2, Some(End::Completed));
+    check_failure(
+        folder.path(),
+        &["replay", "."],
+        2,
+        &expect![[r#"
+        error: there is no target `reference`: neither `reference/target.toml` nor `targets/reference/target.toml` here or above
+         next: give the folder of a target.toml with --target; README.md shows a small one
+    "#]],
+    );
+}
+
+#[test]
+fn a_plan_that_treats_what_the_target_does_not_have_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    store_run(folder.path(), 2, 2, Some(End::Completed));
+    let path = folder.path().join("case.json");
+    let mut case: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+    case["plan"]["steps"] = json!([{"trigger": {"operations": 1}, "fault": {"kill": "api-9"}, "heal": "at-end"}]);
+    fs::write(&path, case.to_string()).expect("written");
+    let path = folder.path().to_str().expect("a path");
+    let output = run(project(), &["shrink", path]);
+    expect![[r#"
+        error: RUN cannot be run: its plan treats api-9, and the target `reference` has api-1, api-2, relay-1
+         next: choose a target that it fits with --target, or run the case anew: fireassay run
+    "#]]
+    .assert_eq(&text(&output.stderr).replace(path, "RUN"));
+    assert_eq!((code(&output), text(&output.stdout)), (2, String::new()));
+}
+
+#[test]
+fn what_violated_nothing_cannot_be_made_smaller() {
+    let folder = tempfile::tempdir().expect("a folder");
+    store_run(folder.path(), 12, 1, Some(End::Completed));
+    check_failure(
+        folder.path(),
+        &["shrink", "."],
+        2,
+        &expect![[r#"
+        error: . violated nothing that could be made smaller
+         next: fireassay check . says how it stands
+    "#]],
+    );
+}
+
+#[test]
+fn shrink_of_a_requirement_that_was_kept_names_those_that_were_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    store_run(folder.path(), 2, 2, Some(End::Completed));
+    check_failure(
+        folder.path(),
+        &["shrink", ".", "--requirement", "ledger.onec"],
+        2,
+        &expect![[r#"
+        error: the run did not violate `ledger.onec`, but ledger.once; did you mean `ledger.once`?
+         next: fireassay check .
+    "#]],
+    );
+}
+
+#[test]
+fn a_case_alone_has_nothing_to_start_a_search_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    store_run(folder.path(), 2, 2, Some(End::Completed));
+    fs::remove_file(folder.path().join("history.jsonl")).expect("removed");
+    check_failure(
+        folder.path(),
+        &["shrink", "."],
+        2,
+        &expect![[r#"
+            error: . has no history, and a search starts from what happened
+             next: fireassay replay . makes runs that have one
+        "#]],
+    );
+}
+
+/// Keeps the stored run as a regression in `folder`, as `shrink --write` would.
+fn keep_regression(folder: &Path) -> String {
+    store_run(folder, 2, 2, Some(End::Completed));
+    let case = fs::read(folder.join("case.json")).expect("read");
+    let case: CaseFile = serde_json::from_slice(&case).expect("a case");
+    let violated = Signature([("ledger.once".to_owned(), ["double".to_owned()].into())].into());
+    let regression = Regression::new("k-2 was applied twice".into(), violated, None, case);
+    let path = regression.write(&folder.join("regressions")).expect("written");
+    path.strip_prefix(folder).expect("below").display().to_string()
+}
+
+#[test]
+fn list_shows_what_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = keep_regression(folder.path());
+    let told = text(&run(folder.path(), &["list"]).stdout);
+    let section = told.split_once("\nregressions\n").expect("a section").1;
+    expect![[r#"
+          concurrent-copies::5ea8c5ee3769  ledger.once  k-2 was applied twice
+    "#]]
+    .assert_eq(section);
+    let list = run(folder.path(), &["list", "--format", "json"]);
+    let list: Value = serde_json::from_slice(&list.stdout).expect("JSON");
+    let kept = &list["regressions"][0];
+    assert_eq!((&kept["path"], &kept["case"]), (&path.into(), &"concurrent-copies".into()));
+    assert_eq!(kept["violated"], json!({"ledger.once": ["double"]}));
+}
+
+#[test]
+fn a_regression_that_does_not_fit_is_an_error_before_anything_is_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(keep_regression(folder.path()));
+    let mut file: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+    file["case"]["script"]["setup"] = json!([3]);
+    fs::write(&path, file.to_string()).expect("written");
+    let target = project().join("targets/reference");
+    let target = target.to_str().expect("a path");
+    let expect = expect![[r#"
+        error: regressions/concurrent-copies/5ea8c5ee3769.json is not a regression: its script speaks of intent 3, and there are 0, counted from 0
+         next: mend or remove the file; `fireassay run --no-regressions` leaves all of them out
+    "#]];
+    for arguments in [&["list"][..], &["run", "--target", target, "--case", "concurrent-copies"]] {
+        let output = run(folder.path(), arguments);
+        assert_eq!((code(&output), text(&output.stdout)), (2, String::new()));
+        expect.assert_eq(&text(&output.stderr));
+    }
+    file["case"]["script"]["setup"] = json!([]);
+    file["case"]["plan"]["steps"] =
+        json!([{"trigger": {"operations": 1}, "fault": {"pause": "api-9"}, "heal": "at-end"}]);
+    fs::write(&path, file.to_string()).expect("written");
+    let arguments = ["run", "--target", target, "--case", "concurrent-copies"];
+    check_failure(
+        folder.path(),
+        &arguments,
+        2,
+        &expect![[r#"
+            error: regressions/concurrent-copies/5ea8c5ee3769.json is not a regression of this target: its plan treats api-9, and the target `reference` has api-1, api-2, relay-1
+             next: mend or remove the file; `fireassay run --no-regressions` leaves all of them out
+        "#]],
+    );
 }

@@ -32,9 +32,7 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
     cases.dedup_by(|a, b| a.id == b.id);
     let correct = cases.into_iter().map(|case| {
         let stage = Arc::clone(stage);
-        Trial::ignorable_test(format!("correct::{}", case.id), move || {
-            verdict(&stage.run(&Planned { case, seed: 1, env: Vec::new() }))
-        })
+        Trial::ignorable_test(format!("correct::{}", case.id), move || verdict(&stage.run(&Planned::drawn(case, 1))))
     });
     let defective =
         defects.iter().filter_map(|defect| Some((defect.clone(), case_of(defect)?))).map(|(defect, case)| {
@@ -54,7 +52,7 @@ fn prove(stage: &Stage, defect: Defect, case: &Case) -> Result<(), Failed> {
     let mut seen = Vec::new();
     for seed in 1..=seeds {
         let env = vec![(SWITCH.to_owned(), row.defect.name.clone())];
-        let told = stage.run(&Planned { case: case.clone(), seed, env });
+        let told = stage.run(&Planned::drawn(case.clone(), seed).with_env(env));
         let sight = Sight::of(&row.defect, &told.report);
         seen.push(format!("seed {seed}: {sight:?}, kept in {}", told.report.directory.display()));
         row.count(sight);

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use fireassay::fault::{Direction, Edge, Pick, Repeat};
-use fireassay::link::{Injection, Link, LinkFault, Protocol};
+use fireassay::history::{Exchange, Moment};
+use fireassay::link::{Injection, Link, LinkAct, LinkFault, Protocol, Release};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -105,6 +106,10 @@ fn created(number: usize) -> Vec<u8> {
     format!("HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
+fn at(pick: Pick, act: LinkAct) -> LinkFault {
+    LinkFault::Exchange { on: None, pick, act }
+}
+
 async fn link(upstream: SocketAddr, protocol: Protocol) -> Link {
     let edge = Edge::try_from("client->api-1".to_owned()).unwrap();
     let link = Link::open(edge, upstream, protocol, 7).await.unwrap();
@@ -162,7 +167,7 @@ async fn until_bite(injection: &Injection, bite: &str) {
 
 #[tokio::test]
 async fn bytes_arrive_exactly_however_they_are_cut() {
-    for protocol in [Protocol::Http, Protocol::Postgres, Protocol::Kafka] {
+    for protocol in [Protocol::Http, Protocol::Postgres, Protocol::Redis, Protocol::Kafka, Protocol::Bytes] {
         let link = link(Upstream::echo().await, protocol).await;
         let (mut from, mut to) = connect(&link).await.into_split();
         let mut sent: Vec<u8> = (0..600_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
@@ -203,7 +208,7 @@ async fn connections_wait_until_the_link_accepts() {
     let upstream = Upstream::http(created).await;
     let edge = Edge::try_from("client->api-1".to_owned()).unwrap();
     let link = Link::open(edge.clone(), upstream.address, Protocol::Http, 7).await.unwrap();
-    let cut = link.inject(LinkFault::CutBefore(Pick::Nth(1)));
+    let cut = link.inject(at(Pick::Nth(1), LinkAct::CutBefore));
     let mut client = connect(&link).await;
     client.write_all(TRANSFER).await.unwrap();
     expect_silence(&mut client).await;
@@ -258,7 +263,7 @@ async fn overlapping_partitions_both_bite_and_the_last_one_lets_go() {
 
 #[tokio::test]
 async fn latency_and_partition_go_together() {
-    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let link = link(Upstream::echo().await, Protocol::Bytes).await;
     let mut client = connect(&link).await;
     client.write_all(b"a").await.unwrap();
     receive(&mut client, 1).await;
@@ -305,7 +310,7 @@ async fn a_partition_of_requests_lets_replies_pass() {
 
 #[tokio::test]
 async fn a_partition_holds_the_end_of_a_connection_too() {
-    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let link = link(Upstream::echo().await, Protocol::Bytes).await;
     let mut client = connect(&link).await;
     client.write_all(b"PING").await.unwrap();
     receive(&mut client, 4).await;
@@ -321,7 +326,7 @@ async fn a_partition_holds_the_end_of_a_connection_too() {
 #[tokio::test]
 async fn a_cut_resets_both_ends_of_every_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let link = link(listener.local_addr().unwrap(), Protocol::Postgres).await;
+    let link = link(listener.local_addr().unwrap(), Protocol::Bytes).await;
     let mut pairs = Vec::new();
     for _ in 0..3 {
         let mut client = connect(&link).await;
@@ -346,7 +351,7 @@ async fn a_cut_resets_both_ends_of_every_connection() {
 
 #[tokio::test]
 async fn latency_delays_every_chunk_and_keeps_the_order() {
-    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let link = link(Upstream::echo().await, Protocol::Bytes).await;
     let mut client = connect(&link).await;
     client.set_nodelay(true).unwrap();
     let delay = Duration::from_millis(100);
@@ -366,7 +371,7 @@ async fn latency_delays_every_chunk_and_keeps_the_order() {
 
 #[tokio::test]
 async fn healing_latency_lets_out_what_is_on_its_way() {
-    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let link = link(Upstream::echo().await, Protocol::Bytes).await;
     let mut client = connect(&link).await;
     let hour = Duration::from_secs(3_600);
     let latency = link.inject(LinkFault::Latency { delay: hour, jitter: Duration::ZERO });
@@ -381,7 +386,7 @@ async fn healing_latency_lets_out_what_is_on_its_way() {
 
 #[tokio::test]
 async fn a_blackhole_silences_connections_for_ever() {
-    let link = link(Upstream::echo().await, Protocol::Redis).await;
+    let link = link(Upstream::echo().await, Protocol::Bytes).await;
     let mut before = connect(&link).await;
     before.write_all(b"PING").await.unwrap();
     receive(&mut before, 4).await;
@@ -410,7 +415,7 @@ async fn a_lost_reply_was_applied() {
     for reply in [created, chunked, until_close] {
         let upstream = Upstream::http(reply).await;
         let link = link(upstream.address, Protocol::Http).await;
-        let lose = link.inject(LinkFault::LoseReply(Pick::Nth(1)));
+        let lose = link.inject(at(Pick::Nth(1), LinkAct::CutAfter));
         let mut client = connect(&link).await;
         client.write_all(TRANSFER).await.unwrap();
         expect_reset(&mut client).await;
@@ -427,7 +432,7 @@ async fn a_lost_reply_was_applied() {
 async fn reads_do_not_use_up_a_pick() {
     let upstream = Upstream::http(created).await;
     let link = link(upstream.address, Protocol::Http).await;
-    let lose = link.inject(LinkFault::LoseReply(Pick::Nth(2)));
+    let lose = link.inject(at(Pick::Nth(2), LinkAct::CutAfter));
     let mut client = connect(&link).await;
     ask(&mut client, HEALTH, 1).await;
     ask(&mut client, TRANSFER, 2).await;
@@ -443,7 +448,7 @@ async fn replies_before_the_lost_one_arrive() {
     let upstream = Upstream::http(created).await;
     upstream.answers.forget_permits(999);
     let link = link(upstream.address, Protocol::Http).await;
-    let lose = link.inject(LinkFault::LoseReply(Pick::Nth(2)));
+    let lose = link.inject(at(Pick::Nth(2), LinkAct::CutAfter));
     let mut client = connect(&link).await;
     client.write_all(&[TRANSFER, TRANSFER].concat()).await.unwrap();
     assert_eq!(receive(&mut client, created(1).len()).await, created(1));
@@ -457,7 +462,7 @@ async fn a_reply_that_breaks_off_is_not_called_applied() {
     let broken = |_| b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\nConnection: close\r\n\r\nhalf".to_vec();
     let upstream = Upstream::http(broken).await;
     let link = link(upstream.address, Protocol::Http).await;
-    let lose = link.inject(LinkFault::LoseReply(Pick::Every));
+    let lose = link.inject(at(Pick::Every, LinkAct::CutAfter));
     let mut client = connect(&link).await;
     client.write_all(TRANSFER).await.unwrap();
     expect_reset(&mut client).await;
@@ -468,7 +473,7 @@ async fn a_reply_that_breaks_off_is_not_called_applied() {
 async fn a_lost_refusal_is_not_called_applied() {
     let upstream = Upstream::http(|_| b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec()).await;
     let link = link(upstream.address, Protocol::Http).await;
-    let lose = link.inject(LinkFault::LoseReply(Pick::Every));
+    let lose = link.inject(at(Pick::Every, LinkAct::CutAfter));
     let mut client = connect(&link).await;
     client.write_all(TRANSFER).await.unwrap();
     expect_reset(&mut client).await;
@@ -479,7 +484,7 @@ async fn a_lost_refusal_is_not_called_applied() {
 async fn a_request_that_is_cut_is_never_sent() {
     let upstream = Upstream::http(created).await;
     let link = link(upstream.address, Protocol::Http).await;
-    let cut = link.inject(LinkFault::CutBefore(Pick::First(2)));
+    let cut = link.inject(at(Pick::First(2), LinkAct::CutBefore));
     for _ in 0..2 {
         let mut client = connect(&link).await;
         // The head in two halves: not even the first one may arrive.
@@ -498,7 +503,7 @@ async fn a_repeat_in_a_row_comes_after_the_first_answer() {
     let upstream = Upstream::http(created).await;
     upstream.answers.forget_permits(1_000);
     let link = link(upstream.address, Protocol::Http).await;
-    let repeat = link.inject(LinkFault::Repeat { pick: Pick::Nth(1), how: Repeat::InARow });
+    let repeat = link.inject(at(Pick::Nth(1), LinkAct::Repeat(Repeat::InARow)));
     let mut client = connect(&link).await;
     client.write_all(TRANSFER).await.unwrap();
     until("the first delivery", || upstream.lines().len() == 1).await;
@@ -517,7 +522,7 @@ async fn a_concurrent_repeat_does_not_wait_for_an_answer() {
     let upstream = Upstream::http(created).await;
     upstream.answers.forget_permits(1_000);
     let link = link(upstream.address, Protocol::Http).await;
-    let repeat = link.inject(LinkFault::Repeat { pick: Pick::Every, how: Repeat::Concurrently });
+    let repeat = link.inject(at(Pick::Every, LinkAct::Repeat(Repeat::Concurrently)));
     let mut client = connect(&link).await;
     client.write_all(TRANSFER).await.unwrap();
     until("both deliveries", || upstream.lines().len() == 2).await;
@@ -532,7 +537,7 @@ async fn healing_does_not_lose_a_late_repeat() {
     let upstream = Upstream::http(created).await;
     let link = link(upstream.address, Protocol::Http).await;
     let how = Repeat::Late(Duration::from_millis(100));
-    let repeat = link.inject(LinkFault::Repeat { pick: Pick::First(1), how });
+    let repeat = link.inject(at(Pick::First(1), LinkAct::Repeat(how)));
     let mut client = connect(&link).await;
     let start = Instant::now();
     ask(&mut client, TRANSFER, 1).await;
@@ -548,8 +553,8 @@ async fn healing_does_not_lose_a_late_repeat() {
 async fn a_repeated_request_can_lose_its_reply() {
     let upstream = Upstream::http(created).await;
     let link = link(upstream.address, Protocol::Http).await;
-    let repeat = link.inject(LinkFault::Repeat { pick: Pick::Nth(1), how: Repeat::InARow });
-    let lose = link.inject(LinkFault::LoseReply(Pick::Nth(1)));
+    let repeat = link.inject(at(Pick::Nth(1), LinkAct::Repeat(Repeat::InARow)));
+    let lose = link.inject(at(Pick::Nth(1), LinkAct::CutAfter));
     let mut client = connect(&link).await;
     client.write_all(TRANSFER).await.unwrap();
     expect_reset(&mut client).await;
@@ -562,7 +567,7 @@ async fn a_repeated_request_can_lose_its_reply() {
 async fn what_cannot_be_repeated_passes_once_and_is_told() {
     let upstream = Upstream::http(created).await;
     let link = link(upstream.address, Protocol::Http).await;
-    let repeat = link.inject(LinkFault::Repeat { pick: Pick::Every, how: Repeat::InARow });
+    let repeat = link.inject(at(Pick::Every, LinkAct::Repeat(Repeat::InARow)));
     let mut client = connect(&link).await;
     let mut long = b"PUT /big HTTP/1.1\r\nContent-Length: 70000\r\n\r\n".to_vec();
     long.resize(long.len() + 70_000, b'x');
@@ -571,7 +576,7 @@ async fn what_cannot_be_repeated_passes_once_and_is_told() {
     assert_eq!(repeat.heal(), "no further exchange is picked; got away: PUT /big: longer than 64 KiB, delivered once");
 
     upstream.answers.forget_permits(1_000);
-    let repeat = link.inject(LinkFault::Repeat { pick: Pick::Every, how: Repeat::InARow });
+    let repeat = link.inject(at(Pick::Every, LinkAct::Repeat(Repeat::InARow)));
     client.write_all(TRANSFER).await.unwrap();
     until("the request", || upstream.lines().len() == 2).await;
     let _cut = link.inject(LinkFault::Cut);
@@ -584,7 +589,7 @@ async fn what_cannot_be_repeated_passes_once_and_is_told() {
 async fn an_injection_ends_when_it_is_dropped() {
     let upstream = Upstream::http(created).await;
     let link = link(upstream.address, Protocol::Http).await;
-    drop(link.inject(LinkFault::CutBefore(Pick::Every)));
+    drop(link.inject(at(Pick::Every, LinkAct::CutBefore)));
     ask(&mut connect(&link).await, TRANSFER, 1).await;
 }
 
@@ -593,7 +598,7 @@ async fn probability_picks_the_same_exchanges_again() {
     async fn picked() -> Vec<bool> {
         let upstream = Upstream::http(created).await;
         let link = link(upstream.address, Protocol::Http).await;
-        let _cut = link.inject(LinkFault::CutBefore(Pick::Probability(0.5)));
+        let _cut = link.inject(at(Pick::Probability(0.5), LinkAct::CutBefore));
         let mut picked = Vec::new();
         for _ in 0..24 {
             let mut client = connect(&link).await;
@@ -636,7 +641,7 @@ async fn a_huge_head_passes_as_bytes() {
 async fn a_trickle_is_still_one_exchange() {
     let upstream = Upstream::http(created).await;
     let link = link(upstream.address, Protocol::Http).await;
-    let lose = link.inject(LinkFault::LoseReply(Pick::Nth(2)));
+    let lose = link.inject(at(Pick::Nth(2), LinkAct::CutAfter));
     let mut client = connect(&link).await;
     client.set_nodelay(true).unwrap();
     for byte in [TRANSFER, TRANSFER].concat() {
@@ -663,7 +668,7 @@ async fn an_upstream_that_refuses_is_a_reset_and_counted() {
 #[tokio::test]
 async fn a_reset_upstream_is_a_reset_for_the_caller() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let link = link(listener.local_addr().unwrap(), Protocol::Postgres).await;
+    let link = link(listener.local_addr().unwrap(), Protocol::Bytes).await;
     let mut client = connect(&link).await;
     let (server, _) = listener.accept().await.unwrap();
     server.set_zero_linger().unwrap();
@@ -709,4 +714,149 @@ async fn dropping_a_link_closes_everything() {
         assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
     }
     assert_eq!(TcpStream::connect(address).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
+
+fn on(pattern: &str, act: LinkAct) -> LinkFault {
+    LinkFault::Exchange { on: Some(pattern.into()), pick: Pick::Nth(1), act }
+}
+
+#[tokio::test]
+async fn a_pattern_means_reads_too_and_nothing_else() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let cut = link.inject(on("GET *", LinkAct::CutBefore));
+    let mut client = connect(&link).await;
+    ask(&mut client, TRANSFER, 1).await;
+    client.write_all(HEALTH).await.unwrap();
+    expect_reset(&mut client).await;
+    assert_eq!(cut.bite().as_deref(), Some("cut GET /health before it was passed on (NotSent)"));
+}
+
+#[tokio::test]
+async fn a_silent_reply_was_applied_and_nobody_is_told() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let lose = link.inject(at(Pick::Nth(1), LinkAct::LoseReply));
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    until_bite(&lose, "lost the reply 201 to POST /transfers (Applied) and fell silent").await;
+    expect_silence(&mut client).await;
+    client.write_all(TRANSFER).await.unwrap();
+    expect_silence(&mut client).await;
+    assert_eq!(upstream.lines(), ["POST /transfers"]);
+    ask(&mut connect(&link).await, TRANSFER, 2).await;
+}
+
+#[tokio::test]
+async fn a_request_is_held_until_it_is_released() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let hold = link.inject(at(Pick::First(2), LinkAct::HoldBefore));
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    let held = hold.held().await.unwrap();
+    assert_eq!(held.label, "POST /transfers");
+    expect_silence(&mut client).await;
+    assert_eq!(upstream.lines(), [""; 0]);
+    held.release("nothing was done", Release::GoOn);
+    assert_eq!(receive(&mut client, created(1).len()).await, created(1));
+    client.write_all(TRANSFER).await.unwrap();
+    hold.held().await.unwrap().release("it was killed", Release::Lost);
+    expect_reset(&mut client).await;
+    assert_eq!(upstream.lines(), ["POST /transfers"]);
+    let bite = "it was killed before POST /transfers was passed on (NotSent), nothing was done before POST /transfers was passed on (NotSent)";
+    assert_eq!(hold.bite().as_deref(), Some(bite));
+}
+
+#[tokio::test]
+async fn what_is_held_goes_on_when_nobody_decides() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let hold = link.inject(at(Pick::Every, LinkAct::HoldBefore));
+    let (mut one, mut two) = (connect(&link).await, connect(&link).await);
+    one.write_all(TRANSFER).await.unwrap();
+    drop(hold.held().await.unwrap());
+    assert_eq!(receive(&mut one, created(1).len()).await, created(1));
+    two.write_all(TRANSFER).await.unwrap();
+    expect_silence(&mut two).await;
+    hold.heal();
+    assert_eq!(receive(&mut two, created(2).len()).await, created(2));
+    assert_eq!(hold.bite(), None);
+}
+
+#[tokio::test]
+async fn a_held_reply_is_lost_whatever_is_decided() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let hold = link.inject(at(Pick::Every, LinkAct::HoldAfter));
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    let held = hold.held().await.unwrap();
+    assert_eq!(upstream.lines(), ["POST /transfers"]);
+    expect_silence(&mut client).await;
+    held.release("api-1 was killed", Release::Lost);
+    expect_reset(&mut client).await;
+    assert_eq!(hold.bite().as_deref(), Some("api-1 was killed after POST /transfers was answered 201 (Applied)"));
+}
+
+#[tokio::test]
+async fn a_delay_ends_in_time_or_when_it_is_healed() {
+    let upstream = Upstream::http(created).await;
+    let link = link(upstream.address, Protocol::Http).await;
+    let delay = link.inject(at(Pick::First(2), LinkAct::Delay(Duration::from_millis(50))));
+    let mut client = connect(&link).await;
+    let start = Instant::now();
+    ask(&mut client, TRANSFER, 1).await;
+    assert!(start.elapsed() >= Duration::from_millis(50));
+    let long = link.inject(at(Pick::Every, LinkAct::Delay(Duration::from_secs(3_600))));
+    delay.heal();
+    client.write_all(TRANSFER).await.unwrap();
+    until_bite(&long, "held POST /transfers for 1h").await;
+    long.heal();
+    assert_eq!(receive(&mut client, created(2).len()).await, created(2));
+}
+
+#[derive(Debug, Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl fireassay::link::Observer for Notes {
+    fn now(&self) -> Moment {
+        Moment(0)
+    }
+
+    fn over(&self, exchange: Exchange) {
+        let Exchange { edge, label, truth, code, .. } = exchange;
+        self.0.lock().unwrap().push(format!("{edge} {label} {truth:?} {}", code.unwrap_or_default()));
+    }
+}
+
+#[tokio::test]
+async fn an_observer_hears_what_became_of_every_exchange() {
+    let upstream = Upstream::http(created).await;
+    let notes = Arc::new(Notes::default());
+    let edge = Edge::try_from("client->api-1".to_owned()).unwrap();
+    let observer: Arc<dyn fireassay::link::Observer> = notes.clone();
+    let link = Link::open_observed(edge, upstream.address, Protocol::Http, 1, Some(observer)).await.unwrap();
+    link.accept();
+    ask(&mut connect(&link).await, HEALTH, 1).await;
+    let cut = link.inject(at(Pick::Nth(1), LinkAct::CutBefore));
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    expect_reset(&mut client).await;
+    drop(cut);
+    let lose = link.inject(at(Pick::Nth(1), LinkAct::CutAfter));
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    expect_reset(&mut client).await;
+    drop(lose);
+    upstream.answers.forget_permits(1_000);
+    let mut client = connect(&link).await;
+    client.write_all(TRANSFER).await.unwrap();
+    until("the request is passed on", || upstream.lines().len() == 3).await;
+    let _cut = link.inject(LinkFault::Cut);
+    until("the exchange is over", || notes.0.lock().unwrap().len() == 4).await;
+    let heard = notes.0.lock().unwrap().clone();
+    let expected =
+        ["GET /health Applied 201", "POST /transfers NotSent ", "POST /transfers Applied 201", "POST /transfers Sent "];
+    assert_eq!(heard, expected.map(|what| format!("client->api-1 {what}")));
 }

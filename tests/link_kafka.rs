@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fireassay::fault::{Direction, Edge, Pick};
-use fireassay::link::{Link, LinkFault, Protocol};
+use fireassay::link::{Link, LinkAct, LinkFault, Protocol};
 use rdkafka::ClientConfig;
 use rdkafka::Message;
 use rdkafka::consumer::{Consumer, StreamConsumer};
@@ -91,15 +91,19 @@ async fn a_producer_survives_a_cut_and_a_lost_reply() {
     let cut = link.inject(LinkFault::Cut);
     assert!(cut.bite().is_some());
     assert!(send(&producer, "after the cut").await);
-    let lose = link.inject(LinkFault::LoseReply(Pick::Nth(1)));
+    let lose = link.inject(at(Pick::Nth(1), LinkAct::CutAfter));
     assert!(send(&producer, "sent twice").await);
-    assert_eq!(lose.bite().as_deref(), Some("lost the reply to Produce (Sent)"));
+    assert_eq!(lose.bite().as_deref(), Some("lost the reply to Produce transfers (Applied)"));
 }
 
 /// A frame: its length, then its parts.
 fn frame(parts: &[&[u8]]) -> Vec<u8> {
     let body = parts.concat();
     [&(body.len() as u32).to_be_bytes()[..], &body].concat()
+}
+
+fn at(pick: Pick, act: LinkAct) -> LinkFault {
+    LinkFault::Exchange { on: None, pick, act }
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub(super) struct Args {
 pub(super) fn check(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let stored = read_run(&args.run).map_err(|error| Failure::usage(error.to_string(), next_step(&error)))?;
     let report = judge(args, &stored)?;
-    let told = tell(&report, Some(&stored), &stored.case.target);
+    let told = tell(&report, Some(&stored));
     let run = RunReport { cases: vec![report], ..RunReport::default() };
     let code = exit::code_of(&run, false);
     let report = &run.cases[0];
@@ -53,7 +53,7 @@ pub(super) fn check(args: &Args, colour: Colour) -> Result<u8, Failure> {
 }
 
 /// What to do about a run that cannot be read.
-fn next_step(error: &StoredRunError) -> &'static str {
+pub(super) fn next_step(error: &StoredRunError) -> &'static str {
     match error {
         StoredRunError::Read { .. } | StoredRunError::History(StoredError::Read { .. }) => {
             "give the folder of a run, as those under target/fireassay/runs"
@@ -78,6 +78,7 @@ fn judge(args: &Args, stored: &StoredRun) -> Result<CaseReport, Failure> {
         profile: case.profile.clone(),
         case: case.case.clone(),
         title: case.title.clone(),
+        regression: case.regression.clone(),
         target: case.target.clone(),
         seed: case.seed,
         verdict: conclusion.verdict,
@@ -87,6 +88,7 @@ fn judge(args: &Args, stored: &StoredRun) -> Result<CaseReport, Failure> {
         error,
         stuck: conclusion.stuck,
         notes: conclusion.notes,
+        whole: conclusion.whole,
         interrupted: history.end() == Some(&End::Interrupted),
         directory: args.run.clone(),
         started_unix: 0,

@@ -147,7 +147,7 @@ fn plan(defects: &[Defect], suite: &Suite, seeds: u64) -> (Vec<Planned>, Vec<usi
     for (index, defect) in defects.iter().enumerate() {
         let case = suite.cases.iter().find(|case| case.id == defect.case);
         for (seed, case) in (1..=seeds).flat_map(|seed| case.map(|case| (seed, case))) {
-            runs.push(Planned { case: case.clone(), seed, env: vec![(SWITCH.into(), defect.name.clone())] });
+            runs.push(Planned::drawn(case.clone(), seed).with_env([(SWITCH.into(), defect.name.clone())]));
             of_defect.push(index);
         }
     }

@@ -24,6 +24,14 @@ pub const INCONCLUSIVE: u8 = 5;
 /// The user cut it short.
 pub const INTERRUPTED: u8 = 130;
 
+/// The one of two codes that outranks the other.
+#[must_use]
+pub fn worse(one: u8, other: u8) -> u8 {
+    const RANKS: [u8; 7] = [VIOLATION, INTERRUPTED, USAGE, ENVIRONMENT, INCONCLUSIVE, PASS, NOTHING];
+    let rank = |code: u8| RANKS.iter().position(|known| *known == code).unwrap_or(RANKS.len());
+    if rank(other) < rank(one) { other } else { one }
+}
+
 /// The code for what all runs together came to. `is_stale`: a declared failure is none any more.
 #[must_use]
 pub fn code_of(run: &RunReport, is_stale: bool) -> u8 {

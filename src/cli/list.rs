@@ -1,23 +1,30 @@
 //! `fireassay list`: cases and requirements.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::locate;
 use super::output::{Colour, answer};
 use super::run::Format;
+use super::{locate, regressions};
+use crate::explore::Signature;
+use crate::explore::regression::{FOLDER, Kept};
 use crate::report::style::{Palette, Tone};
+use crate::report::text::{clean, piece};
 use crate::suite::{Level, Requirement, Suite, Tier};
 
-/// List the cases of the suites, and the requirements they check.
+/// List the cases of the suites, the requirements they check, and the regressions that are kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Next: fireassay explain ID tells all about one of them.")]
 pub(super) struct Args {
     /// Only this profile's suite, or the one in this file.
     #[arg(long, value_name = "FILE|PROFILE")]
     suite: Option<String>,
+    /// Where the regressions are.
+    #[arg(long, default_value = FOLDER, value_name = "DIR")]
+    regressions: PathBuf,
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -30,6 +37,16 @@ const LIST_FORMAT: u32 = 1;
 struct Document<'a> {
     fireassay_list: u32,
     suites: Vec<Listed<'a>>,
+    regressions: Vec<ListedRegression<'a>>,
+}
+
+#[derive(Serialize)]
+struct ListedRegression<'a> {
+    case: &'a str,
+    hash: &'a str,
+    title: &'a str,
+    path: &'a Path,
+    violated: &'a Signature,
 }
 
 #[derive(Serialize)]
@@ -53,15 +70,21 @@ pub(super) fn list(args: &Args, colour: Colour) -> Result<u8, Failure> {
         Some(given) => vec![locate::suite_named(given)?],
         None => locate::embedded_suites()?,
     };
+    let mut kept = regressions::kept(&args.regressions)?;
+    kept.retain(|kept| suites.iter().any(|suite| suite.profile == kept.regression.case.profile));
     let text = match args.format {
-        Format::Text => suites.iter().map(|suite| in_words(suite, colour.for_stdout())).collect::<Vec<_>>().join("\n"),
-        Format::Json => as_json(&suites)?,
+        Format::Text => {
+            let palette = colour.for_stdout();
+            let suites = suites.iter().map(|suite| in_words(suite, palette)).collect::<Vec<_>>();
+            suites.join("\n") + &kept_in_words(&kept, palette)
+        }
+        Format::Json => as_json(&suites, &kept)?,
     };
     answer(&text)?;
     Ok(super::exit::PASS)
 }
 
-fn as_json(suites: &[Suite]) -> Result<String, Failure> {
+fn as_json(suites: &[Suite], kept: &[Kept]) -> Result<String, Failure> {
     let listed = suites.iter().map(|suite| Listed {
         profile: &suite.profile,
         version: suite.version,
@@ -77,7 +100,15 @@ fn as_json(suites: &[Suite]) -> Result<String, Failure> {
             })
             .collect(),
     });
-    let document = Document { fireassay_list: LIST_FORMAT, suites: listed.collect() };
+    let regressions = kept.iter().map(|kept| ListedRegression {
+        case: &kept.regression.case.case,
+        hash: &kept.hash,
+        title: &kept.regression.title,
+        path: &kept.path,
+        violated: &kept.regression.violated,
+    });
+    let document =
+        Document { fireassay_list: LIST_FORMAT, suites: listed.collect(), regressions: regressions.collect() };
     serde_json::to_string_pretty(&document).map(|text| text + "\n").map_err(|error| {
         Failure::environment(format!("failed to write the list as JSON: {error}"), "use --format text")
     })
@@ -100,6 +131,27 @@ fn in_words(suite: &Suite, palette: Palette) -> String {
     for requirement in &suite.requirements {
         let level = palette.paint(Tone::Faint, &format!("{:<6}", level_name(requirement.level)));
         let _ = writeln!(text, "  {:width$}  {level} {}", requirement.id, requirement.text);
+    }
+    text
+}
+
+/// A section of what is kept; nothing where nothing is.
+fn kept_in_words(kept: &[Kept], palette: Palette) -> String {
+    if kept.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nregressions\n".to_owned();
+    let name = |kept: &Kept| format!("{}::{}", piece(&kept.regression.case.case), piece(&kept.hash));
+    let width = kept.iter().map(|kept| name(kept).len()).max().unwrap_or(0);
+    for kept in kept {
+        let violated = kept.regression.violated.0.keys().map(|id| piece(id)).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(
+            text,
+            "  {:width$}  {}  {}",
+            name(kept),
+            palette.paint(Tone::Faint, &violated),
+            clean(&kept.regression.title, 200)
+        );
     }
     text
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::failure::{Failure, did_you_mean};
 use crate::detection::Catalogue;
 use crate::profile::{self, Profile};
+use crate::runner::CaseFile;
 use crate::suite::Suite;
 use crate::target::Target;
 
@@ -19,6 +20,14 @@ pub(super) const MANIFEST_KEYS: &str = "docs/target-manifest.md has every key th
 pub(crate) fn target(given: &str) -> Result<Target, Failure> {
     let path = target_path(given)?;
     Target::load(&path).map_err(|error| Failure::usage(error.to_string(), MANIFEST_KEYS))
+}
+
+/// The target that a stored case was run against: by its manifest, if it is still there, else by its name.
+pub(crate) fn target_of(case: &CaseFile) -> Result<Target, Failure> {
+    if case.manifest.is_file() {
+        return Target::load(&case.manifest).map_err(|error| Failure::usage(error.to_string(), MANIFEST_KEYS));
+    }
+    target(&case.target)
 }
 
 fn target_path(given: &str) -> Result<PathBuf, Failure> {

@@ -15,8 +15,12 @@ mod output;
 #[cfg(test)]
 mod pointers;
 mod progress;
+pub(crate) mod regressions;
+mod replay;
 pub(crate) mod run;
 pub(crate) mod select;
+mod shrink;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -45,7 +49,10 @@ First steps:
   fireassay list                          the cases, and the requirements they check
   fireassay run                           the quick cases against the reference target
   fireassay run --target ./my-service     the same against a service with a target.toml
+  fireassay sweep                         a fault at every message of one transfer in turn
   fireassay explain ledger.once           what a requirement demands, and why
+  fireassay replay RUN_DIR                a stored run again: how often does it show the same?
+  fireassay shrink RUN_DIR                the fewest faults and requests that still show it
 
 Exit codes:
     0  every run passed
@@ -59,10 +66,13 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Sweep(sweep::Args),
     List(list::Args),
     Explain(explain::Args),
     Doctor(doctor::Args),
     Check(check::Args),
+    Replay(replay::Args),
+    Shrink(shrink::Args),
     Defects(defects::Args),
     Completions(completions::Args),
 }
@@ -90,10 +100,13 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<u8, Failure> {
     match &cli.command {
         Command::Run(args) => run::run(args, cli.color),
+        Command::Sweep(args) => sweep::sweep(args, cli.color),
         Command::List(args) => list::list(args, cli.color),
         Command::Explain(args) => explain::explain(args, cli.color),
         Command::Doctor(args) => doctor::doctor(args, cli.color),
         Command::Check(args) => check::check(args, cli.color),
+        Command::Replay(args) => replay::replay(args, cli.color),
+        Command::Shrink(args) => shrink::shrink(args, cli.color),
         Command::Defects(args) => defects::defects(args, cli.color),
         Command::Completions(args) => completions::completions(args),
     }

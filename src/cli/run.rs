@@ -8,18 +8,23 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::output::{Colour, answer, failure as failure_note, note};
 use super::select::{Selection, TierChoice, default_jobs, plan, read_variable, select};
-use super::{exit, interrupt, locate, progress};
+use super::{exit, interrupt, locate, progress, regressions, sweep};
+use crate::explore::regression::{FOLDER, Kept};
+use crate::explore::sweep::{Action, Outcome, Scenario};
 use crate::report::style::{Palette, Tone};
 use crate::report::text::shell;
 use crate::report::{Told, json, junit, markdown, summary, tell_all, terminal};
-use crate::runner::{self, Request, RunReport};
-use crate::suite::Suite;
+use crate::runner::{self, Planned, Request, RunReport};
+use crate::suite::{Case, Suite};
+use crate::target::Target;
 
 /// Run cases against a target and judge what happened.
 ///
 /// Starts Postgres, Kafka and Redis, builds and starts the target, runs each selected case in a world of its own and
 /// judges the recorded history. Every run is kept under --runs-dir. Progress and the report go to stderr; with
 /// `--format json` the report goes to stdout as one document.
+///
+/// Findings that are kept under `regressions`, as `fireassay shrink` writes them, are replayed before everything else.
 ///
 /// A requirement is a must or a should. The report marks a should, and its violation counts like any other (exit code
 /// 1) unless target.toml declares it under `[[expected]]`.
@@ -59,6 +64,12 @@ pub(super) struct Args {
     /// Where the runs are kept.
     #[arg(long, default_value = "target/fireassay/runs", value_name = "DIR")]
     runs_dir: PathBuf,
+    /// Where the regressions of the selected cases are; they are replayed first.
+    #[arg(long, default_value = FOLDER, value_name = "DIR")]
+    regressions: PathBuf,
+    /// Leave the regressions out.
+    #[arg(long, conflicts_with = "regressions")]
+    no_regressions: bool,
     /// Variables for every process of the target.
     #[arg(long, num_args = 1.., value_name = "NAME=VALUE", value_parser = read_variable)]
     env: Vec<(String, String)>,
@@ -85,25 +96,73 @@ pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let suite = Arc::new(locate::suite(args.suite.as_deref(), &target)?);
     let selection = Selection { cases: &args.case, requirement: args.requirement.as_deref(), tier: args.tier };
     let cases = select(&suite, &selection)?;
+    let mut runs = if args.no_regressions { Vec::new() } else { kept(&args.regressions, &suite, &cases, &target)? };
+    let (scenarios, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| case.explore.is_some());
+    runs.extend(plan(&cases, args.seed, args.seeds));
     let request = Request {
-        target,
+        target: Arc::clone(&target),
         suite: Arc::clone(&suite),
-        runs: plan(&cases, args.seed, args.seeds),
+        runs,
         runs_dir: args.runs_dir.clone(),
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
         env: args.env.clone(),
     };
     let palette = colour.for_stderr();
     let sink = progress::sink(palette);
-    let report = interrupt::run(|cancel| async move { runner::run(request, sink.as_ref(), &cancel).await })??;
+    let mut report = if request.runs.is_empty() {
+        RunReport::default()
+    } else {
+        interrupt::run(|cancel| async move { runner::run(request, sink.as_ref(), &cancel).await })??
+    };
+    if !scenarios.is_empty() && !report.interrupted {
+        let place =
+            sweep::Place { target, suite: Arc::clone(&suite), runs_dir: args.runs_dir.clone(), env: args.env.clone() };
+        add_sweeps(&mut report, sweep::all(place, sweep_each(&scenarios, args), colour)?);
+    }
     publish(args, &suite, &report, palette)
+}
+
+/// Every scenario with every seed, with everything done at every message.
+fn sweep_each(scenarios: &[Case], args: &Args) -> Vec<Scenario> {
+    let with_seed = |seed| {
+        scenarios.iter().map(move |case| Scenario {
+            case: case.clone(),
+            seed,
+            actions: Action::ALL.to_vec(),
+            pairs: 0,
+            until_found: false,
+            jobs: args.jobs.map_or_else(sweep::jobs, usize::from),
+            env: Vec::new(),
+        })
+    };
+    (0..args.seeds).map(|step| args.seed.wrapping_add(step)).flat_map(with_seed).collect()
+}
+
+/// A sweep counts as one run.
+fn add_sweeps(report: &mut RunReport, outcomes: Vec<Outcome>) {
+    for outcome in outcomes {
+        report.took += outcome.took;
+        report.interrupted |= outcome.interrupted;
+        report.cases.push(outcome.representative());
+    }
+}
+
+/// The replays of what is kept of these cases.
+fn kept(folder: &Path, suite: &Suite, cases: &[Case], target: &Target) -> Result<Vec<Planned>, Failure> {
+    let is_selected = |kept: &&Kept| {
+        let case = &kept.regression.case;
+        case.profile == suite.profile && cases.iter().any(|selected| selected.id == case.case)
+    };
+    let all = regressions::kept(folder)?;
+    let replays = all.iter().filter(is_selected).map(|kept| regressions::planned(kept, target));
+    Ok(replays.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// Writes all reports. One that cannot be written does not keep back the others, nor a violation's exit code.
 fn publish(args: &Args, suite: &Suite, report: &RunReport, palette: Palette) -> Result<u8, Failure> {
     let stale = summary::stale(report, suite);
     let code = exit::code_of(report, !stale.is_empty());
-    let told = tell_all(report, &args.target);
+    let told = tell_all(report);
     let mut unwritten = Vec::new();
     if let Some(path) = &args.junit {
         unwritten.extend(write_junit(path, &told, &stale).err());

@@ -72,7 +72,7 @@ pub(crate) fn select(suite: &Suite, selection: &Selection<'_>) -> Result<Vec<Cas
 /// Every case with every seed: all cases with the first seed, then all with the next.
 pub(crate) fn plan(cases: &[Case], first_seed: u64, seeds: u64) -> Vec<Planned> {
     let seeds = (0..seeds).map(|step| first_seed.wrapping_add(step));
-    seeds.flat_map(|seed| cases.iter().map(move |case| Planned { case: case.clone(), seed, env: Vec::new() })).collect()
+    seeds.flat_map(|seed| cases.iter().map(move |case| Planned::drawn(case.clone(), seed))).collect()
 }
 
 /// `NAME=VALUE`, as `--env` takes it.
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn seeds_follow_each_other_and_cases_keep_their_order() {
         let planned = plan(&suite().cases, 7, 2);
-        let order: Vec<_> = planned.iter().map(|run| (run.case.id.as_str(), run.seed)).collect();
+        let order: Vec<_> = planned.iter().map(|run| (run.case(), run.seed())).collect();
         assert_eq!(order, [("retries", 7), ("broker-down", 7), ("retries", 8), ("broker-down", 8)]);
     }
 

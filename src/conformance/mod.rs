@@ -16,6 +16,8 @@
 //! harness = false
 //! ```
 //!
+//! Before the cases come the findings that are kept under `regressions`, as `regression::CASE::HASH`.
+//!
 //! Listing starts nothing. The first test that runs starts the stack, and all share it. Environment variables:
 //! `FIREASSAY_TARGET` is the target's folder or name (`reference` unless set), `FIREASSAY_TIER=full` runs more than the
 //! quick cases, `FIREASSAY_SEED` is the seed (1 unless set). JUnit goes to `target/fireassay/junit.xml`; a runner that
@@ -33,14 +35,18 @@ use libtest_mimic::{Completion, Failed, Trial};
 pub use arguments::Arguments;
 pub use stage::{Stage, StageError};
 
+use crate::cli::regressions::{kept, planned};
 use crate::cli::run::{write_job_summary, write_junit};
-use crate::cli::select::{Selection, TierChoice, select};
-use crate::report::Told;
+use crate::cli::select::{Selection, TierChoice, default_jobs, select};
+use crate::explore::regression::{FOLDER, Kept};
+use crate::explore::sweep::{Action, Scenario};
+use crate::judgement::Verdict;
 use crate::report::style::Palette;
 use crate::report::summary::{Standing, reasons, stale, stale_sentence};
 use crate::report::terminal;
+use crate::report::{self, Told};
 use crate::runner::{Planned, RunReport};
-use crate::suite::Suite;
+use crate::suite::{Case, Explore, Suite};
 
 /// Where the JUnit report of a test run goes.
 const JUNIT: &str = "target/fireassay/junit.xml";
@@ -113,6 +119,24 @@ pub fn verdict(told: &Told) -> Result<Completion, Failed> {
     }
 }
 
+/// A scenario with a fault at every message in turn, as one test.
+fn swept(stage: &Stage, case: Case, seed: u64) -> Result<Completion, Failed> {
+    let scenario = Scenario {
+        case,
+        seed,
+        actions: Action::ALL.to_vec(),
+        pairs: 0,
+        until_found: false,
+        jobs: default_jobs(),
+        env: Vec::new(),
+    };
+    let outcome = stage.sweep(scenario)?;
+    match outcome.verdict() {
+        Verdict::Pass => Ok(Completion::Completed),
+        _ => Err(report::sweep::ending(&outcome, Palette::Plain).into()),
+    }
+}
+
 fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
     let tier = match std::env::var("FIREASSAY_TIER").as_deref() {
         Ok("full") => TierChoice::Full,
@@ -127,15 +151,38 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
     };
     let cases = select(stage.suite(), &Selection { tier, ..Selection::default() })
         .map_err(|failure| StageError(failure.to_string()))?;
-    let trial = |case: crate::suite::Case| {
+    let trial = |case: Case| {
         let stage = Arc::clone(stage);
         let applies = case.requirements.iter().any(|id| stage.target().lack(id).is_none());
-        Trial::ignorable_test(format!("{}::{}", stage.suite().profile, case.id), move || {
-            verdict(&stage.run(&Planned { case, seed, env: Vec::new() }))
+        Trial::ignorable_test(format!("{}::{}", stage.suite().profile, case.id), move || match case.explore {
+            Some(Explore::Sweep) => swept(&stage, case, seed),
+            None => verdict(&stage.run(&Planned::drawn(case, seed))),
         })
         .with_ignored_flag(!applies)
     };
-    Ok(cases.into_iter().map(trial).collect())
+    let mut trials = regressions(stage, Path::new(FOLDER))?;
+    trials.extend(cases.into_iter().map(trial));
+    Ok(trials)
+}
+
+/// A test for each regression that is kept of the suite's cases, whatever their tier.
+fn regressions(stage: &Arc<Stage>, folder: &Path) -> Result<Vec<Trial>, StageError> {
+    let failed = |failure: crate::cli::Failure| StageError(format!("{failure}\n next: {}", failure.next));
+    let mut all = kept(folder).map_err(failed)?;
+    all.retain(|kept| kept.regression.case.profile == stage.suite().profile);
+    let trial = |kept: &Kept| {
+        let (name, stage) = (format!("regression::{}::{}", kept.regression.case.case, kept.hash), Arc::clone(stage));
+        let replays = planned(kept, stage.target()).map_err(failed)?;
+        Ok(Trial::ignorable_test(name, move || {
+            // Each has to pass: one violation is proof.
+            let mut last = Completion::Completed;
+            for replay in &replays {
+                last = verdict(&stage.run(replay))?;
+            }
+            Ok(last)
+        }))
+    };
+    all.iter().map(trial).collect()
 }
 
 /// Says why no test could be run.
@@ -158,11 +205,34 @@ mod tests {
     use crate::report::tell;
 
     #[test]
+    fn what_is_kept_is_listed_as_tests_and_what_does_not_fit_is_an_error() {
+        use crate::explore::Signature;
+        use crate::explore::regression::Regression;
+        use crate::fault::Fault;
+        use crate::history::InstanceName;
+        use crate::report::samples::case_file;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let stage = Stage::new("reference").expect("a stage");
+        let violated = Signature::of(&report("retries", 1, &["ledger.once"]).findings);
+        let mut kept = Regression::new("twice".into(), violated, None, case_file());
+        let path = kept.write(folder.path()).expect("written");
+        let names: Vec<_> =
+            regressions(&stage, folder.path()).expect("it fits").iter().map(|it| it.name().to_owned()).collect();
+        let hash = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        assert_eq!(names, [format!("regression::retries::{hash}")]);
+        kept.case.plan.steps[0].fault = Fault::Kill(InstanceName { role: "api".into(), number: 9 });
+        let path = kept.write(folder.path()).expect("written");
+        let why = regressions(&stage, folder.path()).expect_err("there is no api-9").to_string();
+        assert!(why.contains(&path.display().to_string()) && why.contains("treats api-9"), "{why}");
+    }
+
+    #[test]
     fn a_declaration_is_stale_once_every_case_that_checks_it_has_passed() {
         let passed = |case: &str| {
             let mut report = report(case, 1, &[]);
             report.findings[0].expected = Some("a replica lags".into());
-            tell(&report, None, "reference")
+            tell(&report, None)
         };
         assert_eq!(stale_among(&[passed("retries"), passed("broker-down")], &suite()), ["ledger.acked"]);
         assert!(stale_among(&[passed("retries")], &suite()).is_empty(), "tests may have been filtered");

@@ -8,6 +8,8 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::locate;
+use crate::explore;
+use crate::explore::sweep::{Outcome, Scenario};
 use crate::report::text::count;
 use crate::report::{Told, tell_one};
 use crate::runner::{CaseReport, Options, Planned, Session};
@@ -26,8 +28,6 @@ pub struct StageError(pub String);
 /// A target, its suite, and a session that starts when it is first needed.
 #[derive(Debug)]
 pub struct Stage {
-    /// As the user named it.
-    name: String,
     target: Arc<Target>,
     suite: Arc<Suite>,
     runtime: Runtime,
@@ -43,13 +43,12 @@ impl Stage {
     /// When there is no such target, or its manifest or suite cannot be used.
     pub fn new(target: &str) -> Result<Arc<Self>, StageError> {
         let failed = |failure: crate::cli::Failure| StageError(format!("{failure}\n next: {}", failure.next));
-        let name = target.to_owned();
         let target = locate::target(target).map_err(failed)?;
         let suite = locate::suite(None, &target).map_err(failed)?;
         let runtime =
             Runtime::new().map_err(|error| StageError(format!("failed to start the asynchronous runtime: {error}")))?;
         let (session, told) = (OnceCell::new(), Mutex::default());
-        Ok(Arc::new(Self { name, target: Arc::new(target), suite: Arc::new(suite), runtime, session, told }))
+        Ok(Arc::new(Self { target: Arc::new(target), suite: Arc::new(suite), runtime, session, told }))
     }
 
     /// The target.
@@ -82,9 +81,29 @@ impl Stage {
             }
         });
         let report = CaseReport { profile: self.suite.profile.clone(), ..report };
-        let told = tell_one(&report, &self.name);
+        let told = tell_one(&report);
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told.clone());
         told
+    }
+
+    /// Sweeps a scenario, starting the session if this is the first. Blocks. In reports it counts as one run.
+    ///
+    /// # Errors
+    /// Why there is no session, or nothing to go by.
+    pub fn sweep(&self, scenario: Scenario) -> Result<Outcome, StageError> {
+        let cancel = CancellationToken::new();
+        let outcome = self.runtime.block_on(async {
+            match self.session.get_or_init(|| self.start()).await {
+                Ok(session) => {
+                    let swept = explore::sweep::sweep(session, scenario, &|_| (), &cancel).await;
+                    swept.map_err(|error| StageError(error.to_string()))
+                }
+                Err(why) => Err(StageError(why.clone())),
+            }
+        })?;
+        let told = tell_one(&outcome.representative());
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+        Ok(outcome)
     }
 
     /// What all runs so far came to.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use humantime::format_duration;
 
-use super::plan::{Direction, Fault, Heal, Pick, RedisData, Repeat, Step, Trigger};
+use super::exchange::{Act, AtExchange, Pattern, Pick, Repeat};
+use super::plan::{Direction, Fault, Heal, RedisData, Step, Trigger};
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,13 +32,52 @@ impl fmt::Display for Fault {
                 write!(f, "latency of {} to {} on {edge}", format_duration(*delay), format_duration(*delay + *jitter))
             }
             Self::Blackhole { edge } => write!(f, "blackhole the connections of {edge}"),
-            Self::LoseReply { edge, pick } => write!(f, "lose the reply to {pick} on {edge}"),
-            Self::CutBefore { edge, pick } => write!(f, "cut before {pick} on {edge}"),
-            Self::Repeat { edge, pick, how } => match how {
-                Repeat::InARow => write!(f, "deliver {pick} on {edge} twice in a row"),
-                Repeat::Concurrently => write!(f, "deliver {pick} on {edge} twice at the same time"),
-                Repeat::Late(after) => write!(f, "deliver {pick} on {edge} again {} later", format_duration(*after)),
-            },
+            Self::Exchange(at) => at.fmt(f),
+            Self::Clock { of, change } => change.tell(of, f),
+        }
+    }
+}
+
+impl fmt::Display for AtExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { edge, on, pick, act } = self;
+        let victim = self.victim().map(ToString::to_string).unwrap_or_default();
+        let which = Which { pick: *pick, on: on.as_ref() };
+        match act {
+            Act::CrashBefore => write!(f, "kill {victim} before {which} on {edge} is passed on"),
+            Act::CrashAfter => {
+                write!(f, "kill {victim} after {which} on {edge} was answered, before the answer arrives")
+            }
+            Act::CutBefore => write!(f, "cut before {which} on {edge}"),
+            Act::CutAfter => write!(f, "cut after {which} on {edge}"),
+            Act::LoseReply => write!(f, "lose the reply to {which} on {edge}"),
+            Act::Stall => write!(f, "stop {victim} with {which} on {edge} in its hands"),
+            Act::Delay(by) => write!(f, "hold {which} on {edge} for {}", format_duration(*by)),
+            Act::Repeat(Repeat::InARow) => write!(f, "deliver {which} on {edge} twice in a row"),
+            Act::Repeat(Repeat::Concurrently) => write!(f, "deliver {which} on {edge} twice at the same time"),
+            Act::Repeat(Repeat::Late(after)) => {
+                write!(f, "deliver {which} on {edge} again {} later", format_duration(*after))
+            }
+        }
+    }
+}
+
+/// A pick among the exchanges that a pattern means.
+struct Which<'a> {
+    pick: Pick,
+    on: Option<&'a Pattern>,
+}
+
+impl fmt::Display for Which<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(on) = self.on else { return self.pick.fmt(f) };
+        let on = on.as_str();
+        match self.pick {
+            Pick::Nth(1) | Pick::First(1) => write!(f, "the next `{on}`"),
+            Pick::Nth(n) => write!(f, "`{on}` number {n} from here"),
+            Pick::First(n) => write!(f, "the next {n} `{on}`"),
+            Pick::Every => write!(f, "every `{on}`"),
+            Pick::Probability(p) => write!(f, "{}% of `{on}`", p * 100.0),
         }
     }
 }
@@ -60,6 +100,9 @@ impl fmt::Display for Trigger {
             Self::At(after) if after.is_zero() => f.write_str("from the start"),
             Self::At(after) => write!(f, "{} into the load", format_duration(whole_millis(*after))),
             Self::Operations(count) => write!(f, "after {count} attempts"),
+            Self::OperationsThen { count, pause } => {
+                write!(f, "{} after attempt {count}", format_duration(whole_millis(*pause)))
+            }
             Self::After { step, pause } => {
                 write!(f, "{} after fault {}", format_duration(whole_millis(*pause)), step.0 + 1)
             }

@@ -3,11 +3,15 @@
 //! A suite holds [`spec::FaultSpec`]s with ranges and roles; [`resolve`] draws from the seed and
 //! yields a [`plan::Plan`] in which nothing is left open. The nemesis (in the runner) carries it out.
 
+pub mod clock;
 mod describe;
+mod exchange;
 pub mod plan;
 mod resolve;
 pub mod spec;
 
-pub use plan::{Direction, Edge, Fault, Heal, Node, Pick, Plan, RedisData, Repeat, Step, Trigger};
+pub use clock::{ClockChange, Rate, Shift};
+pub use exchange::{Act, AtExchange, Pattern, Pick, Repeat};
+pub use plan::{Direction, Edge, Fault, Heal, Node, Plan, RedisData, Step, Trigger};
 pub use resolve::{ResolveError, resolve};
 pub use spec::FaultSpec;

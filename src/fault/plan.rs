@@ -1,10 +1,13 @@
 //! A resolved plan: data that says exactly what is done when, and can be stored, replayed and shrunk.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::ClockChange;
+use super::exchange::{AtExchange, Pick};
 use crate::history::{InstanceName, StepId};
 
 /// Faults with their triggers, resolved from a seed. Step `n` is the `n`th entry.
@@ -33,6 +36,14 @@ pub enum Trigger {
     At(#[serde(with = "humantime_serde")] Duration),
     /// When this many attempts of the load phase have been sent.
     Operations(u32),
+    /// This long after this many attempts of the load phase have been sent: for a moment in the course of one of them.
+    OperationsThen {
+        /// The attempts.
+        count: u32,
+        /// The pause.
+        #[serde(with = "humantime_serde")]
+        pause: Duration,
+    },
     /// This long after another step was injected.
     After {
         /// The other step; an earlier one.
@@ -47,7 +58,7 @@ pub enum Trigger {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Heal {
-    /// This long after it was injected.
+    /// This long after it was injected, or after it has acted on a process at an exchange.
     After(#[serde(with = "humantime_serde")] Duration),
     /// When this many further attempts have been sent; at the latest at the end of the load phase.
     Operations(u32),
@@ -92,32 +103,6 @@ pub enum Direction {
     Requests,
     /// Requests arrive; replies do not.
     Replies,
-}
-
-/// Which exchanges of a link are meant, counted from the injection on.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pick {
-    /// The `n`th, counted from 1.
-    Nth(u32),
-    /// The first `n`.
-    First(u32),
-    /// All.
-    Every,
-    /// Each with this probability, from a stream of random numbers of its own.
-    Probability(f64),
-}
-
-/// How a request is delivered a second time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Repeat {
-    /// Once the first delivery has been answered.
-    InARow,
-    /// At the same time, on a second connection.
-    Concurrently,
-    /// This long after the first delivery was answered.
-    Late(#[serde(with = "humantime_serde")] Duration),
 }
 
 /// What a restarted Redis still knows.
@@ -180,36 +165,77 @@ pub enum Fault {
         /// The link.
         edge: Edge,
     },
-    /// The request arrives and is answered; the reply is lost and the caller's connection reset. HTTP links.
-    LoseReply {
-        /// The link.
-        edge: Edge,
-        /// Which exchanges.
-        pick: Pick,
-    },
-    /// The connection is reset before the request is passed on. HTTP links.
-    CutBefore {
-        /// The link.
-        edge: Edge,
-        /// Which exchanges.
-        pick: Pick,
-    },
-    /// The request is delivered twice; the caller hears the first answer. HTTP links.
-    Repeat {
-        /// The link.
-        edge: Edge,
-        /// Which exchanges.
-        pick: Pick,
+    /// Something happens at single exchanges. Healing ends the picking, starts again what was killed and lets go on
+    /// what was stopped; for these a [`Heal::After`] counts from the act.
+    Exchange(AtExchange),
+    /// The wall clock of one instance is wrong, for its children too.
+    Clock {
+        /// Whose.
+        of: InstanceName,
         /// How.
-        how: Repeat,
+        change: ClockChange,
     },
+}
+
+impl Plan {
+    /// Whether some fault waits for one exchange between the target and its stack, so that messages matter.
+    #[must_use]
+    pub fn is_at_messages(&self) -> bool {
+        self.steps.iter().any(|step| match &step.fault {
+            Fault::Exchange(AtExchange { edge, pick: Pick::Nth(_), .. }) => edge.from != Node::Client,
+            _ => false,
+        })
+    }
+
+    /// The instances whose clocks it changes.
+    #[must_use]
+    pub fn clocks(&self) -> BTreeSet<InstanceName> {
+        let of = |step: &Step| match &step.fault {
+            Fault::Clock { of, .. } => Some(of.clone()),
+            _ => None,
+        };
+        self.steps.iter().filter_map(of).collect()
+    }
 }
 
 impl Fault {
     /// Whether it is over once it is done, so that there is nothing to heal.
     #[must_use]
     pub fn is_momentary(&self) -> bool {
-        matches!(self, Self::Restart(_) | Self::FlushRedis)
+        let is_right_again = matches!(self, Self::Clock { change: ClockChange::Back, .. });
+        is_right_again || matches!(self, Self::Restart(_) | Self::FlushRedis)
+    }
+
+    /// Whether it breaks what several runs share, so that no other run may be under way.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka)
+    }
+
+    /// The instances that it treats, or whose links.
+    #[must_use]
+    pub fn instances(&self) -> Vec<&InstanceName> {
+        match self {
+            Self::Kill(name) | Self::Stop(name) | Self::Pause(name) | Self::Restart(name) => vec![name],
+            Self::Partition { edge, .. }
+            | Self::Cut { edge }
+            | Self::Latency { edge, .. }
+            | Self::Blackhole { edge }
+            | Self::Exchange(AtExchange { edge, .. }) => edge.instances(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Edge {
+    /// The instances at its ends.
+    #[must_use]
+    pub fn instances<'a>(&'a self) -> Vec<&'a InstanceName> {
+        let instance = |node: &'a Node| match node {
+            Node::Instance(name) => Some(name),
+            _ => None,
+        };
+        [&self.from, &self.to].into_iter().filter_map(instance).collect()
     }
 }
 

@@ -6,8 +6,9 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::exchange::AtExchange;
 use super::plan::{Edge, Fault, Heal, Node, Plan, Step, Trigger};
-use super::spec::{FaultSpec, HealSpec, InjectSpec, Span, When};
+use super::spec::{ExchangeView, FaultSpec, HealSpec, InjectSpec, Span, When};
 use crate::history::{InstanceName, StepId};
 
 /// The stream of random numbers that plans draw from, apart from the workload's.
@@ -112,11 +113,20 @@ impl Resolver<'_> {
             InjectSpec::Latency(spec) => {
                 self.edges(&spec.edge, |edge| Fault::Latency { edge, delay: spec.delay.0, jitter: spec.jitter.0 })?
             }
-            InjectSpec::LoseReply(spec) => self.edges(&spec.edge, |edge| Fault::LoseReply { edge, pick: spec.pick })?,
-            InjectSpec::CutBefore(spec) => self.edges(&spec.edge, |edge| Fault::CutBefore { edge, pick: spec.pick })?,
-            InjectSpec::Repeat(spec) => {
-                self.edges(&spec.edge, |edge| Fault::Repeat { edge, pick: spec.pick, how: spec.how })?
-            }
+            InjectSpec::CrashBefore(_)
+            | InjectSpec::CrashAfter(_)
+            | InjectSpec::CutBefore(_)
+            | InjectSpec::CutAfter(_)
+            | InjectSpec::LoseReply(_)
+            | InjectSpec::Stall(_)
+            | InjectSpec::Delay(_)
+            | InjectSpec::Repeat(_) => match inject.at_exchange() {
+                Some(ExchangeView { edge, on, pick, act }) => {
+                    self.edges(edge, |edge| Fault::Exchange(AtExchange { edge, on: on.cloned(), pick, act }))?
+                }
+                None => Vec::new(),
+            },
+            InjectSpec::Clock(spec) => self.each(&spec.of, |of| Fault::Clock { of, change: spec.change })?,
         })
     }
 

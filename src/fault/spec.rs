@@ -7,14 +7,18 @@
 //! heal = { after = "300ms" }
 //! ```
 //!
+//! Faults at exchanges say with `on` which ones are meant: `on = "COMMIT"`, `on = "insert into *"`.
+//!
 //! Instances: `api` is one of the role's, drawn from the seed; `api-2` that one; `every api` each of them.
-//! Edges: `api->postgres`, `every api->redis`, `client->api-1`.
+//! Edges: `api->postgres`, `every api->redis`, `client->api-1`. Clocks: see [`super::clock`].
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Direction, Pick, RedisData, Repeat};
+use super::clock::ClockSpec;
+use super::exchange::{Act, Pattern, Pick, Repeat};
+use super::plan::{Direction, RedisData};
 
 /// A fault of a case, open in what the seed decides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,12 +105,24 @@ pub enum InjectSpec {
     Latency(LatencySpec),
     /// Open connections go silent for ever.
     Blackhole(String),
-    /// The reply is lost.
-    LoseReply(ExchangeSpec),
-    /// The connection is reset before the request is passed on.
+    /// An instance is killed before its request is passed on.
+    CrashBefore(ExchangeSpec),
+    /// An instance is killed after its request was answered, before it hears.
+    CrashAfter(ExchangeSpec),
+    /// The caller's connection is reset before the request is passed on.
     CutBefore(ExchangeSpec),
+    /// The caller's connection is reset after the request was answered.
+    CutAfter(ExchangeSpec),
+    /// The reply never arrives, and the connection stays silent.
+    LoseReply(ExchangeSpec),
+    /// An instance is stopped before its request is passed on.
+    Stall(ExchangeSpec),
+    /// The request is held.
+    Delay(DelaySpec),
     /// The request is delivered twice.
     Repeat(RepeatSpec),
+    /// The wall clock of an instance is wrong.
+    Clock(ClockSpec),
 }
 
 /// See [`InjectSpec::Partition`].
@@ -143,6 +159,9 @@ fn no_time() -> Span {
 pub struct ExchangeSpec {
     /// The link.
     pub edge: String,
+    /// A pattern of labels; those that change something unless told.
+    #[serde(default)]
+    pub on: Option<Pattern>,
     /// Which exchanges; the first unless told.
     #[serde(default = "first")]
     pub pick: Pick,
@@ -152,12 +171,31 @@ fn first() -> Pick {
     Pick::Nth(1)
 }
 
+/// See [`InjectSpec::Delay`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DelaySpec {
+    /// The link.
+    pub edge: String,
+    /// A pattern of labels; those that change something unless told.
+    #[serde(default)]
+    pub on: Option<Pattern>,
+    /// Which exchanges; the first unless told.
+    #[serde(default = "first")]
+    pub pick: Pick,
+    /// How long.
+    pub by: Span,
+}
+
 /// See [`InjectSpec::Repeat`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RepeatSpec {
     /// The link.
     pub edge: String,
+    /// A pattern of labels; those that change something unless told.
+    #[serde(default)]
+    pub on: Option<Pattern>,
     /// Which exchanges; the first unless told.
     #[serde(default = "first")]
     pub pick: Pick,
@@ -165,7 +203,46 @@ pub struct RepeatSpec {
     pub how: Repeat,
 }
 
+/// A fault at exchanges, however it was written.
+#[derive(Clone, Copy, Debug)]
+pub struct ExchangeView<'a> {
+    /// The link.
+    pub edge: &'a str,
+    /// A pattern of labels.
+    pub on: Option<&'a Pattern>,
+    /// Which exchanges.
+    pub pick: Pick,
+    /// What happens at them.
+    pub act: Act,
+}
+
+impl ExchangeSpec {
+    fn with(&self, act: Act) -> ExchangeView<'_> {
+        ExchangeView { edge: &self.edge, on: self.on.as_ref(), pick: self.pick, act }
+    }
+}
+
 impl InjectSpec {
+    /// What happens at which exchanges, if it is a fault at exchanges.
+    #[must_use]
+    pub fn at_exchange(&self) -> Option<ExchangeView<'_>> {
+        Some(match self {
+            Self::CrashBefore(spec) => spec.with(Act::CrashBefore),
+            Self::CrashAfter(spec) => spec.with(Act::CrashAfter),
+            Self::CutBefore(spec) => spec.with(Act::CutBefore),
+            Self::CutAfter(spec) => spec.with(Act::CutAfter),
+            Self::LoseReply(spec) => spec.with(Act::LoseReply),
+            Self::Stall(spec) => spec.with(Act::Stall),
+            Self::Delay(DelaySpec { edge, on, pick, by }) => {
+                ExchangeView { edge, on: on.as_ref(), pick: *pick, act: Act::Delay(by.0) }
+            }
+            Self::Repeat(RepeatSpec { edge, on, pick, how }) => {
+                ExchangeView { edge, on: on.as_ref(), pick: *pick, act: Act::Repeat(*how) }
+            }
+            _ => return None,
+        })
+    }
+
     /// Whether it breaks what several runs share, so that no other run may be under way.
     #[must_use]
     pub fn is_exclusive(&self) -> bool {

@@ -72,6 +72,12 @@ pub enum What {
     },
     /// A record consumed from the target's event topic, by the harness's own consumer.
     Record(Record),
+    /// A request passed over a link, and its reply came or never will. Recorded only where messages matter: when the plan
+    /// has faults at exchanges, or they are to be found. `at` is when it was over.
+    Exchange(Exchange),
+    /// What the set-up asked for has been done to its end: until the load begins, the target does only what it does anyway.
+    /// Recorded where exchanges are.
+    Rested,
     /// Everything that was in the event topic at this moment has been recorded.
     EventsRead,
     /// The deadline for settling has passed, and the target still owed something.
@@ -222,6 +228,47 @@ pub struct Record {
     pub key: Option<String>,
     /// The fields that the manifest maps, in the profile's terms; `{"unreadable": "why"}` where they could not be read.
     pub fields: Map<String, Value>,
+}
+
+/// A request on a link and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// When the link had begun to read it.
+    pub sent: Moment,
+    /// Who asked whom: `api-1->postgres`.
+    pub edge: String,
+    /// Counted on the link from 1, in the order of acceptance.
+    pub connection: u64,
+    /// What it is called in its protocol: `COMMIT`, `POST /transfers`, `Produce events`.
+    pub label: String,
+    /// Whether it may change something.
+    pub changes: bool,
+    /// What became of it.
+    pub truth: Truth,
+    /// Whether a whole reply came.
+    pub answered: bool,
+    /// Whether that reply was kept from whoever asked.
+    #[serde(default)]
+    pub lost: bool,
+    /// The reply's own code, where its protocol has one: `201`, `40P01`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+/// What is known of a request, by all that passed over its link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Truth {
+    /// No byte of it was passed on.
+    NotSent,
+    /// It was passed on; what came of it was not said, or not heard.
+    Sent,
+    /// It worked inside a transaction that was still open.
+    Pending,
+    /// It failed; nothing of it stands.
+    Refused,
+    /// It worked, and what it changed stands.
+    Applied,
 }
 
 /// Why a run ended.

@@ -8,7 +8,9 @@ mod ids;
 mod recorder;
 mod stored;
 
-pub use event::{Call, Doubt, End, Event, FaultChange, Outcome, Phase, ProcessChange, RawBody, Record, What};
+pub use event::{
+    Call, Doubt, End, Event, Exchange, FaultChange, Outcome, Phase, ProcessChange, RawBody, Record, Truth, What,
+};
 pub use ids::{AttemptId, ClientId, InstanceName, IntentId, Moment, StepId};
 pub use recorder::{Recorder, RecorderError};
 pub use stored::{FORMAT_VERSION, StoredError, read_history};

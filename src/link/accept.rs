@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +17,8 @@ use super::connection::Connection;
 use super::counters::Tally;
 use super::faults::Armed;
 use super::protocol::Protocol;
+use super::trace::Observer;
+use crate::fault::Edge;
 
 /// Pause after a failed `accept`: out of file descriptors, trying again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -28,6 +30,12 @@ pub(super) struct Shared {
     pub(super) upstream: SocketAddr,
     pub(super) protocol: Protocol,
     pub(super) seed: u64,
+    /// Who connects to whom, in words.
+    pub(super) edge: String,
+    /// Is told of every exchange, if anybody is.
+    pub(super) observer: Option<Arc<dyn Observer>>,
+    /// What names in labels are told without, once it is known.
+    pub(super) prefix: OnceLock<String>,
     /// The faults in force. Pumps ask `has_changed`, one atomic load, once per chunk.
     pub(super) armed: watch::Sender<Armed>,
     /// Cancelled when the link is dropped.
@@ -40,8 +48,18 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(address: SocketAddr, upstream: SocketAddr, protocol: Protocol, seed: u64) -> Arc<Self> {
+    pub(super) fn new(
+        edge: &Edge,
+        address: SocketAddr,
+        upstream: SocketAddr,
+        protocol: Protocol,
+        seed: u64,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            edge: edge.to_string(),
+            observer,
+            prefix: OnceLock::new(),
             address,
             upstream,
             protocol,
@@ -54,6 +72,11 @@ impl Shared {
             injections: AtomicU16::new(0),
             connections: Mutex::default(),
         })
+    }
+
+    /// What names in labels are told without.
+    pub(super) fn prefix(&self) -> &str {
+        self.prefix.get().map_or("", String::as_str)
     }
 
     pub(super) fn accept(self: &Arc<Self>, listener: TcpListener) {

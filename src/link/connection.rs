@@ -15,6 +15,7 @@ use super::evidence::Evidence;
 use super::exchange::Exchanges;
 use super::faults::Way;
 use super::pump::Pump;
+use super::trace::Trace;
 
 /// How long the upstream may take to answer a connection; on loopback this only ends a full backlog.
 pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -26,6 +27,7 @@ pub(super) struct Connection {
     pub(super) number: u64,
     pub(super) shared: Arc<Shared>,
     pub(super) exchanges: Exchanges,
+    pub(super) trace: Trace,
     client: TcpStream,
     /// Set once the upstream has been reached.
     upstream: OnceLock<TcpStream>,
@@ -43,6 +45,7 @@ impl Connection {
             number,
             shared: Arc::clone(shared),
             exchanges: Exchanges::default(),
+            trace: Trace::default(),
             client,
             upstream: OnceLock::new(),
             silenced: OnceLock::new(),
@@ -55,11 +58,12 @@ impl Connection {
     pub(super) async fn run(self: Arc<Self>) {
         self.end.run_until_cancelled(self.connect_and_pass()).await;
         self.exchanges.give_up();
+        self.trace.give_up(&self.shared);
         self.shared.connections().remove(&self.number);
     }
 
     async fn connect_and_pass(self: &Arc<Self>) {
-        let (request_reader, reply_reader) = self.shared.protocol.readers(self.shared.address);
+        let (request_reader, reply_reader) = self.shared.protocol.readers(self.shared.address, self.shared.prefix());
         let mut requests = Pump::new(self, Way::Requests, request_reader);
         // A silenced connection has no upstream: nobody answered, and what the caller sends is lost.
         requests.wait_to_connect().await;

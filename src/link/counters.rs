@@ -21,6 +21,8 @@ pub struct Counters {
     pub reply_bytes: u64,
     /// Requests begun, where the protocol is read; health probes and reads are among them.
     pub exchanges: u64,
+    /// Of these, those that may change something.
+    pub changes: u64,
     /// Streams (one direction of a connection) that could not be read any further and pass as bytes. Replies of Kafka do
     /// not pass then: their connection is cut.
     pub degraded: u64,
@@ -36,6 +38,7 @@ pub(super) struct Tally {
     request_bytes: AtomicU64,
     reply_bytes: AtomicU64,
     exchanges: AtomicU64,
+    changes: AtomicU64,
     degraded: AtomicU64,
     degraded_because: OnceLock<&'static str>,
     /// Why a connection could not be accepted, the first time.
@@ -60,8 +63,11 @@ impl Tally {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn exchange(&self) {
+    pub(super) fn exchange(&self, changes: bool) {
         self.exchanges.fetch_add(1, Relaxed);
+        if changes {
+            self.changes.fetch_add(1, Relaxed);
+        }
     }
 
     pub(super) fn degraded(&self, why: &'static str) {
@@ -85,7 +91,9 @@ impl Tally {
 
     /// What has been counted, with this many connections open.
     pub(super) fn counters(&self, open: usize) -> Counters {
-        let Self { opened, refused, request_bytes, reply_bytes, exchanges, degraded, degraded_because, .. } = self;
+        let Self {
+            opened, refused, request_bytes, reply_bytes, exchanges, changes, degraded, degraded_because, ..
+        } = self;
         Counters {
             opened: opened.load(Relaxed),
             open: open as u64,
@@ -93,6 +101,7 @@ impl Tally {
             request_bytes: request_bytes.load(Relaxed),
             reply_bytes: reply_bytes.load(Relaxed),
             exchanges: exchanges.load(Relaxed),
+            changes: changes.load(Relaxed),
             degraded: degraded.load(Relaxed),
             degraded_because: degraded_because.get().map(ToString::to_string),
         }

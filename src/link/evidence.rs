@@ -5,8 +5,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::LinkFault;
+use tokio::sync::mpsc;
+
+use super::hold::{Gate, gate};
 use super::random;
+use super::{Held, LinkFault};
 use crate::fault::Pick;
 
 /// Different texts kept per fault; more are counted.
@@ -20,6 +23,8 @@ pub(super) struct Evidence {
     number: u16,
     /// Exchanges that could have been picked.
     candidates: AtomicU32,
+    /// Where held exchanges are told of.
+    pub(super) gate: Gate,
     seen: Mutex<Seen>,
 }
 
@@ -36,8 +41,10 @@ struct Seen {
 }
 
 impl Evidence {
-    pub(super) fn new(number: u16, fault: LinkFault) -> Self {
-        Self { fault, number, candidates: AtomicU32::new(0), seen: Mutex::default() }
+    /// A fault that has done nothing yet, and where the exchanges that it holds come out.
+    pub(super) fn new(number: u16, fault: LinkFault) -> (Self, mpsc::Receiver<Held>) {
+        let (gate, held) = gate();
+        (Self { fault, number, candidates: AtomicU32::new(0), gate, seen: Mutex::default() }, held)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -101,9 +108,7 @@ impl Evidence {
             LinkFault::Latency { .. } => some(seen.bytes > 0, format!("delayed {bytes} of {on}")),
             // An idle connection that falls silent changes nothing until somebody speaks.
             LinkFault::Blackhole => some(seen.bytes > 0, format!("silenced {on}, in which {bytes} were lost")),
-            LinkFault::LoseReply(_) | LinkFault::CutBefore(_) | LinkFault::Repeat { .. } => {
-                some(!seen.acts.is_empty(), seen.acts.to_string())
-            }
+            LinkFault::Exchange { .. } => some(!seen.acts.is_empty(), seen.acts.to_string()),
         }
     }
 
@@ -120,7 +125,7 @@ impl Evidence {
             LinkFault::Cut => "nothing to undo: new connections work".into(),
             LinkFault::Latency { .. } => "released what was on its way".into(),
             LinkFault::Blackhole => format!("{on} stay silent, new ones work"),
-            LinkFault::LoseReply(_) | LinkFault::CutBefore(_) | LinkFault::Repeat { .. } => {
+            LinkFault::Exchange { .. } => {
                 let mut text = String::from("no further exchange is picked");
                 if seen.under_way > 0 {
                     text += &format!("; {} under way", count(u64::from(seen.under_way), "second delivery"));
@@ -193,6 +198,7 @@ fn count(n: u64, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::LinkAct;
 
     #[test]
     fn numbers_read_well() {
@@ -202,10 +208,14 @@ mod tests {
         assert_eq!(count(2, "second delivery"), "2 second deliveries");
     }
 
+    fn cut_after(pick: Pick) -> LinkFault {
+        LinkFault::Exchange { on: None, pick, act: LinkAct::CutAfter }
+    }
+
     #[test]
     fn picks_count_from_the_injection_on() {
         let picked = |pick| {
-            let evidence = Evidence::new(0, LinkFault::LoseReply(pick));
+            let (evidence, _held) = Evidence::new(0, cut_after(pick));
             (1..=5).filter(|exchange| evidence.picks(pick, 1, 1, *exchange)).collect::<Vec<_>>()
         };
         assert_eq!(picked(Pick::Nth(3)), [3]);
@@ -216,7 +226,7 @@ mod tests {
 
     #[test]
     fn texts_are_bounded() {
-        let evidence = Evidence::new(0, LinkFault::LoseReply(Pick::Every));
+        let (evidence, _held) = Evidence::new(0, cut_after(Pick::Every));
         assert_eq!(evidence.bite(), None);
         for number in 0..20 {
             evidence.act(format!("lost {number}"));

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::LinkFault;
 use super::evidence::Evidence;
 use super::faults::Armed;
+use super::protocol::Label;
+use super::{LinkAct, LinkFault};
 use crate::fault::Repeat;
 
 /// The longest request that can be delivered again.
@@ -18,7 +19,7 @@ pub(super) struct Exchanges(Mutex<BTreeMap<u64, Fate>>);
 #[derive(Debug)]
 struct Fate {
     label: String,
-    lose: Option<Arc<Evidence>>,
+    lose: Option<Taker>,
     repeat: Option<Again>,
 }
 
@@ -42,15 +43,20 @@ pub(super) struct Place {
     pub(super) exchange: u64,
 }
 
+/// A fault that takes an exchange, and what it does to it.
+#[derive(Clone, Debug)]
+pub(super) struct Taker {
+    pub(super) evidence: Arc<Evidence>,
+    pub(super) act: LinkAct,
+}
+
 /// What to do with a request that begins.
-#[derive(Debug)]
-pub(super) enum Opening {
-    /// Pass it on.
-    Pass,
-    /// Pass it on and keep a copy for [`Exchanges::requested`].
-    Record,
-    /// Pass nothing on and reset the caller.
-    Cut(Arc<Evidence>),
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    /// What is done before it is passed on.
+    pub(super) before: Option<Taker>,
+    /// Whether a copy is to be kept for [`Exchanges::requested`].
+    pub(super) record: bool,
 }
 
 /// A request to be sent a second time.
@@ -65,7 +71,7 @@ pub(super) struct Delivery {
 /// A reply that is to be swallowed.
 #[derive(Debug)]
 pub(super) struct Loss {
-    pub(super) evidence: Arc<Evidence>,
+    pub(super) taker: Taker,
     pub(super) label: String,
 }
 
@@ -74,37 +80,46 @@ impl Exchanges {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request that changes something begins. Every fault in force counts it, also those that another one outdoes.
-    pub(super) fn begun(&self, armed: &Armed, place: Place, label: &str, repeatable: bool) -> Opening {
-        let mut cut = None;
-        let mut fate = Fate { label: label.to_owned(), lose: None, repeat: None };
+    /// A request begins. Every fault in force counts it, also those that another one outdoes.
+    pub(super) fn begun(&self, armed: &Armed, place: Place, label: &Label, repeatable: bool) -> Opening {
+        let mut before: Option<Taker> = None;
+        let mut fate = Fate { label: label.text.clone(), lose: None, repeat: None };
         for evidence in armed.all() {
-            let (LinkFault::CutBefore(pick) | LinkFault::LoseReply(pick) | LinkFault::Repeat { pick, .. }) =
-                evidence.fault
-            else {
-                continue;
-            };
-            if !evidence.picks(pick, place.seed, place.connection, place.exchange) {
+            let LinkFault::Exchange { on, pick, act } = &evidence.fault else { continue };
+            let meant = on.as_ref().map_or(label.changes, |on| on.matches(&label.text));
+            if !meant || !evidence.picks(*pick, place.seed, place.connection, place.exchange) {
                 continue;
             }
-            match evidence.fault {
-                LinkFault::CutBefore(_) => cut = cut.or_else(|| Some(Arc::clone(evidence))),
-                LinkFault::LoseReply(_) => fate.lose = fate.lose.or_else(|| Some(Arc::clone(evidence))),
-                LinkFault::Repeat { how, .. } if repeatable => {
-                    let again = Again { evidence: Arc::clone(evidence), how, request: None, answered: false };
+            let taker = Taker { evidence: Arc::clone(evidence), act: *act };
+            let side = match act {
+                LinkAct::CutBefore | LinkAct::Delay(_) | LinkAct::HoldBefore => &mut before,
+                LinkAct::CutAfter | LinkAct::LoseReply | LinkAct::HoldAfter => &mut fate.lose,
+                LinkAct::Repeat(how) if repeatable => {
+                    let again = Again { evidence: Arc::clone(evidence), how: *how, request: None, answered: false };
                     fate.repeat = fate.repeat.or(Some(again));
+                    continue;
                 }
-                _ => evidence.miss(format!("{label}: only HTTP requests can be delivered twice")),
+                LinkAct::Repeat(_) => {
+                    evidence.miss(format!("{}: only HTTP requests can be delivered twice", label.text));
+                    continue;
+                }
+            };
+            match side {
+                Some(_) => evidence.miss(format!("{}: another fault was there first", label.text)),
+                None => *side = Some(taker),
             }
         }
-        if let Some(evidence) = cut {
-            return Opening::Cut(evidence);
-        }
-        let recorded = fate.repeat.is_some();
-        if recorded || fate.lose.is_some() {
+        let record = fate.repeat.is_some();
+        let is_cut = before.as_ref().is_some_and(|taker| taker.act == LinkAct::CutBefore);
+        if !is_cut && (record || fate.lose.is_some()) {
             self.fates().insert(place.exchange, fate);
         }
-        if recorded { Opening::Record } else { Opening::Pass }
+        Opening { before, record: record && !is_cut }
+    }
+
+    /// The request is lost before it is passed on: nothing more will happen to it.
+    pub(super) fn forget(&self, exchange: u64) {
+        self.fates().remove(&exchange);
     }
 
     /// The whole request has been read; `copy` is `None` when it was too long. Gives it back if it is to be delivered
@@ -131,8 +146,8 @@ impl Exchanges {
     pub(super) fn replying(&self, exchange: u64) -> Option<Loss> {
         let mut fates = self.fates();
         let fate = fates.get_mut(&exchange)?;
-        let evidence = fate.lose.take()?;
-        Some(Loss { evidence, label: fate.label.clone() })
+        let taker = fate.lose.take()?;
+        Some(Loss { taker, label: fate.label.clone() })
     }
 
     /// The whole reply has been read. Gives back the request if it is to be delivered again.
@@ -156,7 +171,7 @@ impl Exchanges {
     pub(super) fn give_up(&self) {
         for fate in std::mem::take(&mut *self.fates()).into_values() {
             let Fate { label, lose, repeat } = fate;
-            if let Some(evidence) = lose {
+            if let Some(Taker { evidence, .. }) = lose {
                 evidence.miss(format!("{label}: no reply came that could be lost"));
             }
             if let Some(again) = repeat {

@@ -7,9 +7,11 @@ use std::time::Duration;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::LinkFault;
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
+
 use super::accept::Shared;
 use super::evidence::Evidence;
+use super::{Held, LinkFault};
 use crate::fault::Direction;
 
 /// The direction of a pump.
@@ -51,6 +53,10 @@ impl Armed {
         self.0.is_empty()
     }
 
+    pub(super) fn has(&self, evidence: &Arc<Evidence>) -> bool {
+        self.all().any(|of| Arc::ptr_eq(of, evidence))
+    }
+
     /// Those that hold the bytes of this direction.
     pub(super) fn holding(&self, way: Way) -> impl Iterator<Item = &Arc<Evidence>> {
         self.all().filter(move |of| matches!(of.fault, LinkFault::Partition(direction) if way.is_in(direction)))
@@ -82,14 +88,17 @@ pub struct Injection {
     evidence: Arc<Evidence>,
     shared: Arc<Shared>,
     healed: AtomicBool,
+    held: AsyncMutex<mpsc::Receiver<Held>>,
 }
 
 impl Injection {
     pub(super) fn new(shared: &Arc<Shared>, fault: LinkFault) -> Self {
-        let evidence = Arc::new(Evidence::new(shared.next_injection(), fault));
+        let is_cut = fault == LinkFault::Cut;
+        let (evidence, held) = Evidence::new(shared.next_injection(), fault);
+        let evidence = Arc::new(evidence);
         // Under the lock no connection can appear between the ones seen here and the ones that see the fault.
         let connections = shared.connections();
-        match fault {
+        match evidence.fault {
             LinkFault::Cut => {
                 for connection in connections.values() {
                     evidence.touched(connection.number);
@@ -103,11 +112,11 @@ impl Injection {
             }
             _ => {}
         }
-        if fault != LinkFault::Cut {
+        if !is_cut {
             shared.armed.send_modify(|armed| armed.0.push(Arc::clone(&evidence)));
         }
         drop(connections);
-        Self { evidence, shared: Arc::clone(shared), healed: AtomicBool::new(false) }
+        Self { evidence, shared: Arc::clone(shared), healed: AtomicBool::new(false), held: AsyncMutex::new(held) }
     }
 
     /// What the fault has done so far; `None` as long as that is nothing.
@@ -116,12 +125,23 @@ impl Injection {
         self.evidence.bite()
     }
 
+    /// The next exchange that [`LinkAct::HoldBefore`](super::LinkAct::HoldBefore) or
+    /// [`LinkAct::HoldAfter`](super::LinkAct::HoldAfter) holds; waits until there is one. `None` once nothing can come.
+    pub async fn held(&self) -> Option<Held> {
+        self.held.lock().await.recv().await
+    }
+
     /// Ends the fault and says what that released. Second deliveries that are due later are still made.
     /// A second call changes nothing.
     pub fn heal(&self) -> String {
         if !self.healed.swap(true, Ordering::AcqRel) {
             let _guard = self.shared.connections();
             self.shared.armed.send_modify(|armed| armed.0.retain(|of| !Arc::ptr_eq(of, &self.evidence)));
+            // What is held and was not taken goes on: nobody will take it. Somebody who is taking one has the lock.
+            if let Ok(mut held) = self.held.try_lock() {
+                held.close();
+                while held.try_recv().is_ok() {}
+            }
         }
         self.evidence.release()
     }

@@ -13,10 +13,12 @@ mod delay;
 mod evidence;
 mod exchange;
 mod faults;
+mod hold;
 mod protocol;
 mod pump;
 mod random;
 mod repeat;
+mod trace;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,12 +27,14 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::fault::{Direction, Edge, Pick, Repeat};
+use crate::fault::{Direction, Edge, Pattern, Pick, Repeat};
 use accept::Shared;
 pub use counters::Counters;
 pub use faults::Injection;
 use faults::Way;
+pub use hold::{Held, Release};
 pub use protocol::Protocol;
+pub use trace::Observer;
 
 /// A proxy on one edge. Dropping it closes the listener and every connection and ends all tasks.
 #[derive(Debug)]
@@ -43,12 +47,7 @@ pub struct Link {
 }
 
 /// What a link can do to the bytes that pass.
-///
-/// The last three choose *exchanges*, a request and its reply. Only exchanges that change something count: on an HTTP
-/// link those with a method other than GET, HEAD, OPTIONS and TRACE, so that health probes do not use up a pick; on a
-/// Kafka link Produce, commits of offsets and transactions, and changes of topics. Links without a reader have none.
-/// Requests pipelined on a connection that is reset are lost with it, and no claim is made about them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum LinkFault {
     /// Bytes are held, not lost: they pass once healed, and so do the ends of connections. New connections are
     /// accepted and wait, unless only replies are held: then they reach the upstream at once.
@@ -65,18 +64,39 @@ pub enum LinkFault {
     /// Open connections, and those opened while it lasts, go silent for ever: what is sent into them is lost and
     /// nobody is told. Connections opened after healing work.
     Blackhole,
-    /// The request is passed on, the whole reply is read and lost, and the caller's connection is reset.
-    LoseReply(Pick),
+    /// Something is done at *exchanges*, each a request and its reply.
+    Exchange {
+        /// Which are meant at all. Without a pattern: those that change something. On an HTTP link these have a method
+        /// other than GET, HEAD, OPTIONS and TRACE, so that health probes do not use up a pick; the readers of the other
+        /// protocols know their own. A stream that cannot be read has no exchanges.
+        on: Option<Pattern>,
+        /// Which of these.
+        pick: Pick,
+        /// What is done.
+        act: LinkAct,
+    },
+}
+
+/// What a link can do at an exchange. Requests pipelined on a connection that is reset are lost with it, and no claim is
+/// made about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkAct {
     /// The caller's connection is reset before a byte of the request is passed on.
-    CutBefore(Pick),
+    CutBefore,
+    /// The request is passed on, the whole reply is read and lost, and the caller's connection is reset.
+    CutAfter,
+    /// The request is passed on, the whole reply is read and lost, and the connection is silent from then on.
+    LoseReply,
+    /// The request is held this long, and what follows on its connection behind it.
+    Delay(Duration),
     /// The request is delivered a second time, on a connection of its own; the caller hears the first answer.
     /// HTTP only. Requests of more than 64 KiB pass once, and are told of when the fault is healed.
-    Repeat {
-        /// Which exchanges.
-        pick: Pick,
-        /// When the second delivery is made.
-        how: Repeat,
-    },
+    Repeat(Repeat),
+    /// The request is held before a byte of it is passed on, until whoever takes [`Injection::held`] decides.
+    HoldBefore,
+    /// The request is passed on, the whole reply is read, and the connection waits until whoever takes
+    /// [`Injection::held`] has done what he wants to do then. The reply is lost.
+    HoldAfter,
 }
 
 impl Link {
@@ -86,10 +106,30 @@ impl Link {
     /// # Errors
     /// When no port can be had.
     pub async fn open(edge: Edge, upstream: SocketAddr, protocol: Protocol, seed: u64) -> io::Result<Self> {
+        Self::open_observed(edge, upstream, protocol, seed, None).await
+    }
+
+    /// As [`Link::open`], with somebody who is told of every exchange.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn open_observed(
+        edge: Edge,
+        upstream: SocketAddr,
+        protocol: Protocol,
+        seed: u64,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let shared = Shared::new(address, upstream, protocol, seed);
+        let shared = Shared::new(&edge, address, upstream, protocol, seed, observer);
         Ok(Self { edge, address, shared, listener: Mutex::new(Some(listener)) })
+    }
+
+    /// Tells names in labels without this prefix, so that exchanges are called the same in every run. It holds for
+    /// connections opened later; a second call does nothing.
+    pub fn leave_out(&self, prefix: &str) {
+        self.shared.prefix.get_or_init(|| prefix.to_owned());
     }
 
     /// Lets connections in. A second call does nothing.

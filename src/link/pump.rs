@@ -80,8 +80,8 @@ impl<'a> Pump<'a> {
     /// Passes bytes until the source ends, and then the end.
     pub(super) async fn run(mut self) {
         let mut stop = self.pass().await.err();
-        if let Some(Loss { evidence, label }) = self.losing.take() {
-            evidence.act(format!("lost the unfinished reply to {label} (Sent)"));
+        if let Some(Loss { taker, label }) = self.losing.take() {
+            taker.evidence.act(format!("lost the unfinished reply to {label} (Sent)"));
             stop = Some(Stop::Taken);
         }
         // News of a broken end travels like any other byte.

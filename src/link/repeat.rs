@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use super::accept::Shared;
 use super::connection::CONNECT_DEADLINE;
 use super::exchange::Delivery;
-use super::protocol::Piece;
+use super::protocol::{Code, Piece};
 use crate::fault::Repeat;
 
 /// How long the second delivery may take to be answered.
@@ -47,7 +47,7 @@ async fn deliver_and_tell(shared: &Shared, delivery: Delivery, connected: Option
         exchange(shared, stream, &delivery.request).await
     };
     match tokio::time::timeout(ANSWER_DEADLINE, attempt).await {
-        Ok(Ok(Some(status))) => evidence.act(format!("delivered {label} again, answered {status}")),
+        Ok(Ok(Some(code))) => evidence.act(format!("delivered {label} again, answered {code}")),
         Ok(Ok(None)) => evidence.act(format!("delivered {label} again, answered in a way that cannot be read")),
         Ok(Err(error)) => evidence.miss(format!("{label}: the second delivery failed: {error}")),
         Err(_) => evidence.miss(format!("{label}: the second delivery was not answered in {ANSWER_DEADLINE:?}")),
@@ -55,9 +55,9 @@ async fn deliver_and_tell(shared: &Shared, delivery: Delivery, connected: Option
     evidence.delivery_ends();
 }
 
-/// Sends the request, reads its whole reply and drops it. The status, if the reply can be read.
-async fn exchange(shared: &Shared, mut stream: TcpStream, request: &[u8]) -> io::Result<Option<u16>> {
-    let (mut asking, mut answering) = shared.protocol.readers(shared.address);
+/// Sends the request, reads its whole reply and drops it. Its code, if the reply can be read.
+async fn exchange(shared: &Shared, mut stream: TcpStream, request: &[u8]) -> io::Result<Option<Code>> {
+    let (mut asking, mut answering) = shared.protocol.readers(shared.address, shared.prefix());
     // Tells the reader of replies what was asked.
     let mut rest = request;
     while let Ok(piece @ (Piece::Begin(_) | Piece::Pass(_))) = asking.read(rest) {
@@ -70,12 +70,12 @@ async fn exchange(shared: &Shared, mut stream: TcpStream, request: &[u8]) -> io:
             Ok(Piece::More) => {
                 if stream.read_buf(&mut buffer).await? == 0 {
                     return match answering.finish() {
-                        Some(end) => Ok(end.status),
+                        Some(end) => Ok(end.code),
                         None => Err(io::ErrorKind::UnexpectedEof.into()),
                     };
                 }
             }
-            Ok(Piece::End(end)) => return Ok(end.status),
+            Ok(Piece::End(end)) => return Ok(end.code),
             Ok(piece) => {
                 let _ = buffer.split_to(piece.len());
             }

@@ -8,7 +8,7 @@ pub mod script;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::history::{History, InstanceName};
+use crate::history::{Call, History, InstanceName};
 use crate::judgement::Finding;
 use crate::suite::{Suite, SuiteError};
 pub use script::Script;
@@ -39,6 +39,16 @@ pub trait Profile: fmt::Debug + Send + Sync {
 
     /// Judges a history by the requirements with these ids. One finding for each, in the same order.
     fn judge(&self, history: &History, case: &JudgedCase<'_>) -> Vec<Finding>;
+
+    /// The things, as accounts, that a call speaks of: what two calls have in common when one can disturb the other.
+    fn touches(&self, _call: &Call) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The same work without the preparations that nothing in it needs, as after steps were taken out of it.
+    fn trim(&self, script: &Script) -> Script {
+        script.clone()
+    }
 }
 
 /// What a judge may know of a case besides its history.

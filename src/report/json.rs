@@ -1,12 +1,16 @@
 //! The report for machines. Versioned: fields are added under the same version, and none changes its meaning.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::Told;
 use super::summary::Standing;
 use super::text::is_hidden;
+use crate::explore::replay::Reproduced;
+use crate::explore::sweep::{Outcome, Tried};
+use crate::judgement::Verdict;
 use crate::runner::{CaseReport, RunReport};
 
 /// Version of the JSON report.
@@ -22,6 +26,8 @@ struct Document<'a> {
     took_seconds: f64,
     stale: &'a [String],
     runs: Vec<Run<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    reproduced: &'a [Reproduced],
 }
 
 #[derive(Serialize)]
@@ -43,6 +49,20 @@ struct Story<'a> {
 /// # Errors
 /// When a value cannot be written as JSON, as a path that is not Unicode.
 pub fn document(run: &RunReport, told: &[Told], stale: &[String], exit_code: u8) -> Result<String, serde_json::Error> {
+    document_with(run, told, stale, exit_code, &[])
+}
+
+/// The same with how often what was violated before was violated again.
+///
+/// # Errors
+/// As [`document`].
+pub fn document_with(
+    run: &RunReport,
+    told: &[Told],
+    stale: &[String],
+    exit_code: u8,
+    reproduced: &[Reproduced],
+) -> Result<String, serde_json::Error> {
     let runs = told.iter().map(|told| Run {
         standing: Standing::of(&told.report).to_string().to_lowercase(),
         result: &told.report,
@@ -65,8 +85,92 @@ pub fn document(run: &RunReport, told: &[Told], stale: &[String], exit_code: u8)
         took_seconds: run.took.as_secs_f64(),
         stale,
         runs: runs.collect(),
+        reproduced,
     };
     serde_json::to_string_pretty(&document).map(|text| visible(&text) + "\n")
+}
+
+/// What sweeps came to, as one JSON document, ending in a line break.
+///
+/// # Errors
+/// As [`document`].
+pub fn sweeps(outcomes: &[Outcome], exit_code: u8) -> Result<String, serde_json::Error> {
+    let document = Sweeps {
+        fireassay_sweep: REPORT_FORMAT,
+        tool: env!("CARGO_PKG_VERSION"),
+        exit_code,
+        sweeps: outcomes.iter().map(Sweep::of).collect(),
+    };
+    serde_json::to_string_pretty(&document).map(|text| visible(&text) + "\n")
+}
+
+#[derive(Serialize)]
+struct Sweeps<'a> {
+    fireassay_sweep: u32,
+    tool: &'static str,
+    exit_code: u8,
+    sweeps: Vec<Sweep<'a>>,
+}
+
+#[derive(Serialize)]
+struct Sweep<'a> {
+    case: &'a str,
+    seed: u64,
+    verdict: Verdict,
+    interrupted: bool,
+    took_seconds: f64,
+    sites: Vec<String>,
+    sites_reached: usize,
+    runs_reached: usize,
+    baseline: &'a CaseReport,
+    runs: Vec<SweepRun<'a>>,
+}
+
+#[derive(Serialize)]
+struct SweepRun<'a> {
+    when: String,
+    verdict: Verdict,
+    violated: Vec<&'a str>,
+    shortcoming: Option<String>,
+    /// There as long as the run's folder is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<&'a Path>,
+}
+
+impl<'a> Sweep<'a> {
+    fn of(outcome: &'a Outcome) -> Self {
+        let coverage = outcome.coverage();
+        Self {
+            case: &outcome.baseline.case,
+            seed: outcome.baseline.seed,
+            verdict: outcome.verdict(),
+            interrupted: outcome.interrupted,
+            took_seconds: outcome.took.as_secs_f64(),
+            sites: outcome.sites.iter().map(|found| found.site.to_string()).collect(),
+            sites_reached: coverage.sites_reached,
+            runs_reached: coverage.runs_reached,
+            baseline: &outcome.baseline,
+            runs: outcome.tried.iter().map(SweepRun::of).collect(),
+        }
+    }
+}
+
+impl<'a> SweepRun<'a> {
+    fn of(tried: &'a Tried) -> Self {
+        let verdict = match tried.shortcoming() {
+            _ if tried.has_violation() => Verdict::Violation,
+            Some(_) => Verdict::Inconclusive,
+            None => Verdict::Pass,
+        };
+        let kept = tried.is_worth_keeping();
+        Self {
+            when: tried.sentence(),
+            verdict,
+            violated: tried.violated().collect(),
+            shortcoming: tried.shortcoming(),
+            directory: kept.then_some(tried.report.directory.as_path()),
+        }
+    }
 }
 
 /// The same document with every character escaped that could steer the terminal it is printed on.
@@ -103,7 +207,7 @@ mod tests {
     #[test]
     fn a_document_says_its_version_and_holds_the_whole_result() {
         let cases = vec![report("retries", 7, &["ledger.once"])];
-        let told = [tell(&cases[0], None, "reference")];
+        let told = [tell(&cases[0], None)];
         let text =
             document(&RunReport { cases, ..RunReport::default() }, &told, &["ledger.drains".into()], 1).expect("JSON");
         let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use junit_report::{OffsetDateTime, Report, TestCase, TestCaseBuilder, TestSuiteBuilder};
 
 use super::Told;
-use super::summary::{Standing, reasons, stale_sentence};
+use super::summary::{Standing, name, reasons, stale_sentence};
 use super::text::clean;
 use crate::judgement::Verdict;
 
@@ -32,8 +32,10 @@ pub fn write(told: &[Told], stale: &[String], sink: impl io::Write) -> io::Resul
             let start = i64::try_from(start).ok().and_then(|start| OffsetDateTime::from_unix_timestamp(start).ok());
             suite.set_timestamp(start.unwrap_or(OffsetDateTime::UNIX_EPOCH));
         }
-        for case in in_order(of_profile.iter().map(|told| told.report.case.as_str())) {
-            let runs: Vec<&Told> = of_profile.iter().filter(|told| told.report.case == case).copied().collect();
+        let names: Vec<_> = of_profile.iter().map(|told| name(&told.report)).collect();
+        for case in in_order(names.iter().map(String::as_str)) {
+            let runs = of_profile.iter().zip(&names).filter(|(_, name)| *name == case);
+            let runs: Vec<&Told> = runs.map(|(told, _)| *told).collect();
             suite.add_testcases(test_case(&runs));
         }
         let of_profile = |id: &&String| id.split_once('.').is_some_and(|(first, _)| first == profile);
@@ -50,7 +52,7 @@ fn test_case(runs: &[&Told]) -> Option<TestCase> {
     let standing = Standing::of(report);
     let took: Duration = runs.iter().map(|told| told.report.took).sum();
     let took = junit_report::Duration::try_from(took).unwrap_or(junit_report::Duration::MAX);
-    let name = legal(&report.case);
+    let called = legal(&name(report));
     let mut message = reasons(report).into_iter().next().unwrap_or_else(|| standing.to_string());
     if runs.len() > 1 {
         let same = runs.iter().filter(|told| Standing::of(&told.report) == standing).count();
@@ -58,12 +60,12 @@ fn test_case(runs: &[&Told]) -> Option<TestCase> {
     }
     let message = legal(&clean(&message, MESSAGE_CHARS_MAX));
     let mut case = match standing {
-        Standing::Pass => TestCaseBuilder::success(&name, took),
-        Standing::Violation => TestCaseBuilder::failure(&name, took, &kind(report), &message),
-        Standing::Error => TestCaseBuilder::error(&name, took, "environment", &message),
-        Standing::Inconclusive => TestCaseBuilder::error(&name, took, "inconclusive", &message),
-        Standing::Expected => TestCaseBuilder::skipped_with_cause(&name, "expected", &message),
-        Standing::NotApplicable => TestCaseBuilder::skipped_with_cause(&name, "not-applicable", &message),
+        Standing::Pass => TestCaseBuilder::success(&called, took),
+        Standing::Violation => TestCaseBuilder::failure(&called, took, &kind(report), &message),
+        Standing::Error => TestCaseBuilder::error(&called, took, "environment", &message),
+        Standing::Inconclusive => TestCaseBuilder::error(&called, took, "inconclusive", &message),
+        Standing::Expected => TestCaseBuilder::skipped_with_cause(&called, "expected", &message),
+        Standing::NotApplicable => TestCaseBuilder::skipped_with_cause(&called, "not-applicable", &message),
     };
     case.set_classname(&legal(&report.profile));
     if standing != Standing::Pass {
@@ -136,7 +138,7 @@ mod tests {
 
     fn xml_with(reports: &[CaseReport], stale: &[String]) -> String {
         let stored = StoredRun { case: case_file(), history: history() };
-        let told: Vec<_> = reports.iter().map(|report| tell(report, Some(&stored), "reference")).collect();
+        let told: Vec<_> = reports.iter().map(|report| tell(report, Some(&stored))).collect();
         let mut xml = Vec::new();
         write(&told, stale, &mut xml).expect("a report");
         String::from_utf8(xml).expect("text").replace("><", ">\n<")
@@ -170,7 +172,7 @@ mod tests {
             and 2 more findings of this requirement, in result.json
             everything that happened: target/fireassay/runs/retries-7/history.jsonl
             judge it again: fireassay check target/fireassay/runs/retries-7
-            run it again:   fireassay run --target reference --case retries --seed 7 --env REFERENCE_DEFECTS=check-then-insert]]>
+            run it again:   fireassay replay target/fireassay/runs/retries-7]]>
             </failure>
             <system-out>
             <![CDATA[[[ATTACHMENT|target/fireassay/runs/retries-7/history.jsonl]]]]>

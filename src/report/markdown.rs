@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Told;
-use super::summary::{Standing, reasons, totals};
+use super::summary::{Standing, name, reasons, totals};
 use super::terminal::seconds;
 use super::text::clean;
 
@@ -21,7 +21,7 @@ pub fn page(told: &[Told]) -> String {
         let report = &told.report;
         let why = reasons(report).into_iter().next().unwrap_or_default();
         let cells =
-            [&Standing::of(report).to_string(), &report.case, &report.seed.to_string(), &seconds(report.took), &why];
+            [&Standing::of(report).to_string(), &name(report), &report.seed.to_string(), &seconds(report.took), &why];
         let _ = writeln!(page, "| {} |", cells.map(|text| cell(text)).join(" | "));
     }
     for told in told {
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn a_page_names_each_run_and_tells_each_finding() {
         let cases = [report("retries", 1, &["ledger.once"]), report("broker-down", 1, &[])];
-        let told: Vec<_> = cases.iter().map(|report| tell(report, None, "reference")).collect();
+        let told: Vec<_> = cases.iter().map(|report| tell(report, None)).collect();
         let page = page(&told);
         assert!(page.contains("## fireassay: 2 runs: 1 pass, 1 VIOLATION"), "{page}");
         assert!(page.contains("| pass | broker-down | 1 | 4.2 s |  |"), "{page}");

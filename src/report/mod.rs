@@ -3,6 +3,7 @@
 //! **Invariant:** consumers only. A report takes what the runner left and gives back text; it cannot change a run,
 //! and nothing in here prints.
 
+pub mod diagram;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -11,6 +12,7 @@ pub mod stored;
 pub mod story;
 pub mod style;
 pub mod summary;
+pub mod sweep;
 pub mod terminal;
 pub mod text;
 mod timeline;
@@ -21,7 +23,7 @@ pub(crate) mod samples;
 use crate::judgement::Verdict;
 use crate::runner::{CaseReport, Judged, RunReport};
 use stored::{StoredRun, read_run};
-use story::{Origin, Story};
+use story::Story;
 
 /// A run's report with the stories of what it found.
 #[derive(Clone, Debug)]
@@ -33,28 +35,28 @@ pub struct Told {
 }
 
 /// Reads the histories of the runs that found something, one at a time, and tells their stories.
-/// `target` is what the user would give as `--target` to see a finding again.
 #[must_use]
-pub fn tell_all(run: &RunReport, target: &str) -> Vec<Told> {
-    run.cases.iter().map(|report| tell_one(report, target)).collect()
+pub fn tell_all(run: &RunReport) -> Vec<Told> {
+    run.cases.iter().map(tell_one).collect()
 }
 
 /// Tells the stories of one run, reading its history if it found something.
 #[must_use]
-pub fn tell_one(report: &CaseReport, target: &str) -> Told {
+pub fn tell_one(report: &CaseReport) -> Told {
     // A finding stands even when its history has been moved away since: its story is then told without exchanges.
     let stored = if report.findings.iter().any(is_told) { read_run(&report.directory).ok() } else { None };
-    tell(report, stored.as_ref(), target)
+    tell(report, stored.as_ref())
 }
 
 /// Tells the stories of one run.
 #[must_use]
-pub fn tell(report: &CaseReport, stored: Option<&StoredRun>, target: &str) -> Told {
-    let env = stored.map_or(&[][..], |stored| &stored.case.env);
-    let origin = Origin { directory: &report.directory, case: &report.case, seed: report.seed, target, env };
+pub fn tell(report: &CaseReport, stored: Option<&StoredRun>) -> Told {
     let history = stored.map(|stored| &stored.history);
     let violated = report.findings.iter().filter(|judged| is_told(judged));
-    Told { report: report.clone(), stories: violated.map(|judged| story::tell(judged, history, &origin)).collect() }
+    Told {
+        report: report.clone(),
+        stories: violated.map(|judged| story::tell(judged, history, &report.directory)).collect(),
+    }
 }
 
 fn is_told(judged: &Judged) -> bool {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::text::piece;
-use crate::history::{Call, Doubt, Outcome, ProcessChange, RawBody, Record};
+use crate::history::{Call, Doubt, Exchange, Outcome, ProcessChange, RawBody, Record, Truth};
 
 /// `transfer k-57 a-0003→a-0001 250 EUR`.
 pub(super) fn call(call: &Call) -> String {
@@ -47,6 +47,24 @@ pub(super) fn record(record: &Record) -> String {
     let Record { topic, partition, offset, fields: map, .. } = record;
     let place = format!("event on {}, partition {partition}, offset {offset}:", piece(topic));
     words(&[place], map)
+}
+
+/// `api-1->postgres COMMIT: applied`, `client->api-1 POST /transfers: 201, applied`.
+pub(super) fn exchange(exchange: &Exchange) -> String {
+    let Exchange { edge, label, truth, code, .. } = exchange;
+    let code = code.as_ref().map(|code| format!("{}, ", piece(code))).unwrap_or_default();
+    format!("{} {}: {code}{}", piece(edge), piece(label), self::truth(*truth))
+}
+
+/// What is known of a request, in words.
+pub(super) fn truth(truth: Truth) -> &'static str {
+    match truth {
+        Truth::NotSent => "never passed on",
+        Truth::Sent => "passed on",
+        Truth::Pending => "done, not committed",
+        Truth::Refused => "refused",
+        Truth::Applied => "applied",
+    }
 }
 
 /// `started`, `gone: signal: 9 (SIGKILL)`.

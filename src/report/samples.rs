@@ -65,6 +65,7 @@ pub(crate) fn report(case: &str, seed: u64, violated: &[&str]) -> CaseReport {
         profile: "ledger".into(),
         case: case.into(),
         title: "Transfers are sent again".into(),
+        regression: None,
         target: "reference".into(),
         seed,
         verdict: findings.iter().map(|judged| judged.verdict).max().expect("one finding at least"),
@@ -74,6 +75,7 @@ pub(crate) fn report(case: &str, seed: u64, violated: &[&str]) -> CaseReport {
         error: None,
         stuck: None,
         notes: Vec::new(),
+        whole: true,
         interrupted: false,
         directory: PathBuf::from("target/fireassay/runs/retries-7"),
         started_unix: 1_700_000_000,
@@ -93,6 +95,7 @@ impl Workload for NoWork {
 /// Two cases, quick and full.
 pub(crate) fn suite() -> Suite {
     let case = |id: &str, tier, requirements: &[&str]| Case {
+        explore: None,
         id: id.into(),
         title: format!("the case {id}"),
         tier,
@@ -133,13 +136,18 @@ pub(crate) fn case_file() -> CaseFile {
         title: "Transfers are sent again".into(),
         tier: Tier::Quick,
         target: "reference".into(),
+        manifest: PathBuf::from("targets/reference/target.toml"),
+        regression: None,
         env: vec![("REFERENCE_DEFECTS".into(), "check-then-insert".into())],
         seed: 7,
         requirements: vec![requirement("ledger.once"), requirement("ledger.acked")],
         expected: Vec::new(),
         lacks: Vec::new(),
+        read_every: None,
+        settle: Duration::from_secs(10),
         script: script(),
         plan: Plan { steps: vec![kill] },
+        trace: false,
     }
 }
 

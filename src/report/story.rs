@@ -2,6 +2,8 @@
 //!
 //! Pure: the same report and history give the same lines.
 
+use std::path::Path;
+
 use crate::history::{History, Moment};
 use crate::judgement::Anomaly;
 use crate::runner::Judged;
@@ -67,21 +69,6 @@ pub enum Kind {
     Command,
 }
 
-/// Where a story comes from and how to see it again.
-#[derive(Clone, Debug)]
-pub struct Origin<'a> {
-    /// The run's folder.
-    pub directory: &'a std::path::Path,
-    /// The case's id.
-    pub case: &'a str,
-    /// The seed.
-    pub seed: u64,
-    /// What the user gave, or would have to give, as `--target`.
-    pub target: &'a str,
-    /// Variables that were added to the target's environment.
-    pub env: &'a [(String, String)],
-}
-
 impl Line {
     pub(super) fn new(kind: Kind, text: impl Into<String>) -> Self {
         Self { kind, at: None, text: text.into() }
@@ -104,9 +91,9 @@ impl std::fmt::Display for Line {
     }
 }
 
-/// Tells what is wrong with one requirement. Without a history the exchanges are left out, and the story says so.
+/// Tells what is wrong with one requirement in the run that is kept in `directory`. Without a history the exchanges are left out, and the story says so.
 #[must_use]
-pub fn tell(judged: &Judged, history: Option<&History>, origin: &Origin<'_>) -> Story {
+pub fn tell(judged: &Judged, history: Option<&History>, directory: &Path) -> Story {
     let requirement = &judged.requirement;
     let sentence = |text: &str| clean(text, SENTENCE_CHARS_MAX);
     let mut lines = vec![
@@ -133,7 +120,7 @@ pub fn tell(judged: &Judged, history: Option<&History>, origin: &Origin<'_>) -> 
         let things = if others == 1 { "finding" } else { "findings" };
         lines.push(Line::new(Kind::Gap, format!("and {others} more {things} of this requirement, in result.json")));
     }
-    lines.extend(ways_on(origin));
+    lines.extend(ways_on(directory));
     Story { requirement: piece(&requirement.id), headline: headline(judged, first), lines }
 }
 
@@ -146,43 +133,29 @@ fn headline(judged: &Judged, anomaly: Option<&Anomaly>) -> String {
     }
 }
 
-fn ways_on(origin: &Origin<'_>) -> [Line; 3] {
-    let directory = origin.directory.display().to_string();
+/// The run's folder says all that is needed to see it again: script, plan, target and environment.
+fn ways_on(directory: &Path) -> [Line; 3] {
+    let directory = directory.display().to_string();
     let quoted = shell(&clean(&directory, SENTENCE_CHARS_MAX));
-    let mut again = format!(
-        "fireassay run --target {} --case {} --seed {}",
-        shell(&piece(origin.target)),
-        shell(&piece(origin.case)),
-        origin.seed
-    );
-    for (name, value) in origin.env {
-        again.push_str(" --env ");
-        again.push_str(&shell(&piece(&format!("{name}={value}"))));
-    }
     [
         Line::new(
             Kind::Where,
             format!("everything that happened: {}/history.jsonl", clean(&directory, SENTENCE_CHARS_MAX)),
         ),
         Line::new(Kind::Command, format!("judge it again: fireassay check {quoted}")),
-        Line::new(Kind::Command, format!("run it again:   {again}")),
+        Line::new(Kind::Command, format!("run it again:   fireassay replay {quoted}")),
     ]
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::report::samples::{case_file, double_debit, history, judged};
+    use crate::report::samples::{double_debit, history, judged};
 
     fn check(judged: &Judged, history: Option<&History>, expect: &Expect) {
-        let env = case_file().env;
-        let origin =
-            Origin { directory: Path::new("runs/retries-7"), case: "retries", seed: 7, target: "reference", env: &env };
-        let story = tell(judged, history, &origin);
+        let story = tell(judged, history, Path::new("runs/retries-7"));
         let lines: Vec<_> = story.lines.iter().map(|line| format!("{line}\n")).collect();
         expect.assert_eq(&format!("{}\n\n{}", story.headline, lines.concat()));
     }
@@ -210,7 +183,7 @@ mod tests {
                 and 2 more findings of this requirement, in result.json
                 everything that happened: runs/retries-7/history.jsonl
                 judge it again: fireassay check runs/retries-7
-                run it again:   fireassay run --target reference --case retries --seed 7 --env REFERENCE_DEFECTS=check-then-insert
+                run it again:   fireassay replay runs/retries-7
             "#]],
         );
     }
@@ -231,7 +204,7 @@ mod tests {
                 and 2 more findings of this requirement, in result.json
                 everything that happened: runs/retries-7/history.jsonl
                 judge it again: fireassay check runs/retries-7
-                run it again:   fireassay run --target reference --case retries --seed 7 --env REFERENCE_DEFECTS=check-then-insert
+                run it again:   fireassay replay runs/retries-7
             "#]],
         );
     }
@@ -247,10 +220,9 @@ mod tests {
                 added[0]["transfer"] = "t-1\r\u{1b}[2K fine".into();
             }
         }
-        let origin = Origin { directory: Path::new("runs/\u{1b}"), case: "a\nb", seed: 7, target: "x; rm", env: &[] };
-        let story = tell(&judged, Some(&history), &origin);
+        let story = tell(&judged, Some(&history), Path::new("runs/\u{1b}; rm"));
         let all: String = story.lines.iter().map(ToString::to_string).chain([story.headline]).collect();
         assert!(!all.contains(|c: char| c.is_control() || c == '\u{202e}'), "{all:?}");
-        assert!(all.contains("t-1\\r\\u{1b}[2K fine") && all.contains("--target 'x; rm'"), "{all}");
+        assert!(all.contains("t-1\\r\\u{1b}[2K fine") && all.contains("replay 'runs/\\u{1b}; rm'"), "{all}");
     }
 }

@@ -54,6 +54,15 @@ impl fmt::Display for Standing {
     }
 }
 
+/// What a run is called: its case, and which regression it replays, if it does.
+#[must_use]
+pub fn name(report: &CaseReport) -> String {
+    match &report.regression {
+        None => piece(&report.case),
+        Some(hash) => format!("{} regression {}", piece(&report.case), piece(hash)),
+    }
+}
+
 /// The longest line of a reason, in characters.
 const REASON_CHARS_MAX: usize = 600;
 
@@ -186,9 +195,10 @@ pub fn stale(run: &RunReport, suite: &Suite) -> Vec<String> {
     let all_passed = |id: &str| {
         let mut checking = suite.cases.iter().filter(|case| case.requirements.iter().any(|checked| checked == id));
         checking.all(|case| {
-            let mut reports = run.cases.iter().filter(|report| report.case == case.id).peekable();
-            reports.peek().is_some()
-                && reports
+            let reports = || run.cases.iter().filter(|report| report.case == case.id);
+            // A regression does too little of its case to speak for it.
+            reports().any(|report| report.regression.is_none())
+                && reports()
                     .flat_map(|report| &report.findings)
                     .all(|judged| judged.requirement.id != id || judged.verdict == Verdict::Pass)
         })
@@ -258,6 +268,8 @@ mod tests {
         let run = |cases| RunReport { cases, ..RunReport::default() };
         assert_eq!(stale(&run(vec![declared("retries"), declared("broker-down")]), &suite()), ["ledger.acked"]);
         assert!(stale(&run(vec![declared("retries")]), &suite()).is_empty(), "the other case may still show it");
+        let regression = CaseReport { regression: Some("bc66a6179a61".into()), ..declared("broker-down") };
+        assert!(stale(&run(vec![declared("retries"), regression]), &suite()).is_empty(), "it is not the whole case");
         let mut failing = declared("broker-down");
         failing.findings[0].verdict = Verdict::Expected;
         assert!(stale(&run(vec![declared("retries"), failing]), &suite()).is_empty());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Told;
 use super::story::Story;
 use super::style::{Palette, Tone};
-use super::summary::{Standing, reasons, tallies, totals};
+use super::summary::{Standing, name as name_of, reasons, tallies, totals};
 use super::text::{count, piece};
 use crate::judgement::Verdict;
 use crate::runner::{CaseReport, RunReport};
@@ -16,7 +16,7 @@ use crate::runner::{CaseReport, RunReport};
 pub fn case_line(report: &CaseReport, palette: Palette) -> String {
     let standing = Standing::of(report);
     let word = palette.paint(standing.into(), &format!("{standing:>14}"));
-    let name = palette.paint(Tone::Strong, &piece(&report.case));
+    let name = palette.paint(Tone::Strong, &name_of(report));
     let mut text = format!("{word}  {name}  seed {}  {}", report.seed, palette.paint(Tone::Faint, &figures(report)));
     if standing != Standing::Pass {
         for reason in reasons(report) {
@@ -30,7 +30,7 @@ pub fn case_line(report: &CaseReport, palette: Palette) -> String {
 #[must_use]
 pub fn story(report: &CaseReport, story: &Story, palette: Palette) -> String {
     let mut text =
-        palette.paint(Tone::Bad, &format!("── {} · {} · seed {}", piece(&report.case), story.requirement, report.seed));
+        palette.paint(Tone::Bad, &format!("── {} · {} · seed {}", name_of(report), story.requirement, report.seed));
     for line in &story.lines {
         let _ = write!(text, "\n   {}", palette.paint(line.kind.into(), &line.to_string()));
     }
@@ -151,19 +151,18 @@ mod tests {
         let sample = readme.split("```text\n").nth(1).and_then(|rest| rest.split("\n```").next()).expect("a sample");
         let stored = StoredRun { case: case_file(), history: history() };
         let report = report("retries", 1, &["ledger.once"]);
-        let told = tell(&report, Some(&stored), "reference");
+        let told = tell(&report, Some(&stored));
         let story = story(&report, &told.stories[0], Palette::Plain);
         let today = format!("{}\n\n{story}", case_line(&report, Palette::Plain));
         assert_eq!(shapes(sample), shapes(&today));
-        let again =
-            |text: &str| text.contains("--case ") && text.contains(" --env REFERENCE_DEFECTS=check-then-insert");
+        let again = |text: &str| text.contains("run it again:   fireassay replay target/fireassay/runs/");
         assert!(again(sample) && again(&today), "{sample}");
     }
 
     #[test]
     fn the_ending_has_stories_table_and_totals() {
         let cases = vec![report("retries", 1, &["ledger.once"]), report("broker-down", 1, &[])];
-        let told: Vec<_> = cases.iter().map(|report| tell(report, None, "reference")).collect();
+        let told: Vec<_> = cases.iter().map(|report| tell(report, None)).collect();
         let run = RunReport {
             cases,
             stack_start: Duration::from_millis(5_100),
@@ -185,7 +184,7 @@ mod tests {
                and 2 more findings of this requirement, in result.json
                everything that happened: target/fireassay/runs/retries-7/history.jsonl
                judge it again: fireassay check target/fireassay/runs/retries-7
-               run it again:   fireassay run --target reference --case retries --seed 1
+               run it again:   fireassay replay target/fireassay/runs/retries-7
 
             requirement             pass       violation
             ledger.once                0               1

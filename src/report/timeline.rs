@@ -134,6 +134,8 @@ impl<'a> Teller<'a> {
             }
             What::Rows { source, added, removed, .. } => read_back(event.at, source, added, removed, rows),
             What::Record(record) => line(Kind::Row, phrase::record(record)),
+            What::Exchange(exchange) => line(Kind::Exchange, phrase::exchange(exchange)),
+            What::Rested => line(Kind::Process, "the target is at rest".to_owned()),
             What::EventsRead => line(Kind::Process, "the event topic has been read to its end".to_owned()),
             What::Unsettled { owed } => line(Kind::Gap, format!("deadline, still owed: {}", piece(owed))),
             What::Note { text } => line(Kind::Gap, format!("note: {}", piece(text))),

@@ -13,8 +13,8 @@ use super::nemesis::Nemesis;
 use super::readings::Readings;
 use super::session::run_folder;
 use super::settle::Settling;
-use super::{CASE_FORMAT, CaseFile, CaseReport, Figures, Planned, Step};
-use crate::fault::{self, Plan};
+use super::{CASE_FORMAT, CaseFile, CaseReport, Figures, Planned, Step, Work, stored};
+use crate::fault;
 use crate::history::{End, InstanceName, Phase, Recorder, What};
 use crate::judgement::Verdict;
 use crate::profile::{Profile, Script};
@@ -33,6 +33,9 @@ const AUDIT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long a run that is to be cut short may take to end its steps in order.
 const CANCEL_GRACE: Duration = Duration::from_secs(2);
+
+/// How long a target at rest is watched, to know what it does without being asked.
+const IDLE_WATCH: Duration = Duration::from_millis(500);
 
 /// How often the history is written to disk and the instances are looked at.
 const UPKEEP_PAUSE: Duration = Duration::from_millis(50);
@@ -64,15 +67,14 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
         Ok(case_file) => case_file,
         Err(why) => return unrun(&stage, planned, started_unix, why),
     };
-    let (folder, recorder) = match open_folder(&stage, planned, &case_file) {
+    let (folder, recorder) = match open_folder(&stage, &case_file) {
         Ok(opened) => opened,
         Err(why) => return unrun(&stage, planned, started_unix, why),
     };
     let mut run = Run {
         stage: &stage,
-        planned,
+        case: &case_file,
         script: Arc::new(case_file.script.clone()),
-        plan: &case_file.plan,
         folder: &folder,
         recorder: Arc::new(recorder),
         figures: Figures::default(),
@@ -97,13 +99,15 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
     let history = run.recorder.snapshot();
     let conclusion = conclude(stage.profile, &case_file, &history);
     let Figures { reset, start, load, settle, .. } = run.figures;
+    let whole = conclusion.whole && error.is_none();
     let report = CaseReport {
         fireassay_result: CASE_FORMAT,
         profile: case_file.profile,
         case: case_file.case,
         title: case_file.title,
+        regression: case_file.regression,
         target: case_file.target,
-        seed: planned.seed,
+        seed: case_file.seed,
         verdict: if error.is_some() { conclusion.verdict.max(Verdict::Inconclusive) } else { conclusion.verdict },
         findings: conclusion.findings,
         faults: conclusion.faults,
@@ -111,6 +115,7 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
         error,
         stuck: conclusion.stuck,
         notes: conclusion.notes,
+        whole,
         interrupted,
         directory: folder,
         started_unix,
@@ -129,37 +134,53 @@ fn store(mut report: CaseReport) -> CaseReport {
     report
 }
 
-/// Draws everything that the seed decides.
+/// Everything that is decided before the run: drawn from the seed, or as it was stored. What the target declares, and
+/// where it is, is always as it is now.
 fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
-    let case = &planned.case;
-    let plan = fault::resolve(&case.faults, &instances(stage.target), planned.seed)
+    let requirements = planned.requirements(stage.suite);
+    let is_checked = |id: &String| requirements.iter().any(|it| it.id == *id);
+    let expected = stage.target.expected.iter().filter(|it| is_checked(&it.requirement));
+    let expected = expected.map(|it| (it.requirement.clone(), it.reason.clone())).collect();
+    let lacks = stage.target.lacks.iter().filter(|it| is_checked(&it.requirement));
+    let lacks = lacks.map(|it| (it.requirement.clone(), it.reason.clone())).collect();
+    let (target, manifest) = (stage.target.name.clone(), stage.target.manifest_from_here());
+    let tool = env!("CARGO_PKG_VERSION").to_owned();
+    let env = stage.env.clone();
+    let (case, seed) = match &planned.work {
+        Work::Stored(file) => {
+            stored::is_whole(file).and_then(|()| stored::fits(file, stage.target)).map_err(|why| why.to_string())?;
+            return Ok(CaseFile { tool, target, manifest, env, expected, lacks, ..file.as_ref().clone() });
+        }
+        Work::Drawn { case, seed } => (case, *seed),
+    };
+    let plan = fault::resolve(&case.faults, &stage.target.instances(), seed)
         .map_err(|error| format!("the case `{}` does not fit the target `{}`: {error}", case.id, stage.target.name))?;
-    let script = case.workload.script(planned.seed, &fronts(stage.target));
-    let requirements =
-        stage.suite.requirements.iter().filter(|it| case.requirements.contains(&it.id)).cloned().collect();
-    let expected = stage.target.expected.iter().filter(|it| case.requirements.contains(&it.requirement));
-    let lacks = stage.target.lacks.iter().filter(|it| case.requirements.contains(&it.requirement));
     Ok(CaseFile {
         fireassay_case: CASE_FORMAT,
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        tool,
         profile: stage.suite.profile.clone(),
         suite: stage.suite.version,
         case: case.id.clone(),
         title: case.title.clone(),
         tier: case.tier,
-        target: stage.target.name.clone(),
-        env: stage.env.clone(),
-        seed: planned.seed,
+        target,
+        manifest,
+        regression: None,
+        env,
+        seed,
         requirements,
-        expected: expected.map(|it| (it.requirement.clone(), it.reason.clone())).collect(),
-        lacks: lacks.map(|it| (it.requirement.clone(), it.reason.clone())).collect(),
-        script,
+        expected,
+        lacks,
+        read_every: case.read_every,
+        settle: case.settle,
+        script: case.workload.script(seed, &stage.target.fronts()),
+        trace: plan.is_at_messages() || case.explore.is_some(),
         plan,
     })
 }
 
-fn open_folder(stage: &Stage<'_>, planned: &Planned, case_file: &CaseFile) -> Result<(PathBuf, Recorder), String> {
-    let folder = run_folder(stage.runs_dir, &planned.case.id, planned.seed).map_err(|error| {
+fn open_folder(stage: &Stage<'_>, case_file: &CaseFile) -> Result<(PathBuf, Recorder), String> {
+    let folder = run_folder(stage.runs_dir, &case_file.case, case_file.seed).map_err(|error| {
         let runs = stage.runs_dir.display();
         format!("failed to make a folder for the run in {runs}: {error}; choose another with --runs-dir")
     })?;
@@ -187,10 +208,11 @@ fn unrun(stage: &Stage<'_>, planned: &Planned, started_unix: u64, why: String) -
     CaseReport {
         fireassay_result: CASE_FORMAT,
         profile: stage.suite.profile.clone(),
-        case: planned.case.id.clone(),
-        title: planned.case.title.clone(),
+        case: planned.case().to_owned(),
+        title: planned.title().to_owned(),
+        regression: planned.regression().map(str::to_owned),
         target: stage.target.name.clone(),
-        seed: planned.seed,
+        seed: planned.seed(),
         verdict: Verdict::Inconclusive,
         findings: Vec::new(),
         faults: Vec::new(),
@@ -198,6 +220,7 @@ fn unrun(stage: &Stage<'_>, planned: &Planned, started_unix: u64, why: String) -
         error: Some(why),
         stuck: None,
         notes: Vec::new(),
+        whole: false,
         interrupted: false,
         directory: stage.runs_dir.to_owned(),
         started_unix,
@@ -205,24 +228,11 @@ fn unrun(stage: &Stage<'_>, planned: &Planned, started_unix: u64, why: String) -
     }
 }
 
-fn instances(target: &Target) -> Vec<InstanceName> {
-    let of_role = |role: &crate::target::Role| {
-        let name = role.name.clone();
-        (1..=role.instances).map(move |number| InstanceName { role: name.clone(), number })
-    };
-    target.roles.iter().flat_map(of_role).collect()
-}
-
-fn fronts(target: &Target) -> Vec<InstanceName> {
-    instances(target).into_iter().filter(|name| name.role == target.front).collect()
-}
-
 /// A run under way.
 struct Run<'a> {
     stage: &'a Stage<'a>,
-    planned: &'a Planned,
+    case: &'a CaseFile,
     script: Arc<Script>,
-    plan: &'a Plan,
     folder: &'a Path,
     recorder: Arc<Recorder>,
     figures: Figures,
@@ -242,7 +252,9 @@ impl<'a> Run<'a> {
             name: &self.stage.name,
             logs: &self.folder.join("logs"),
             env: &self.stage.env,
-            seed: self.planned.seed,
+            seed: self.case.seed,
+            traced: self.case.trace,
+            clocks: &self.case.plan.clocks(),
         };
         let sandbox = Sandbox::make(self.stage.stack, blueprint, &self.recorder).await;
         let sandbox = Arc::new(sandbox.map_err(failed)?);
@@ -284,7 +296,7 @@ impl<'a> Run<'a> {
             Arc::clone(&self.script),
             driver,
             Arc::clone(&self.recorder),
-            fronts(stage.target),
+            stage.target.fronts(),
             stage.cancel.clone(),
         ));
         let readings = Readings::new(Arc::clone(&self.recorder), stage.profile.readings());
@@ -294,10 +306,29 @@ impl<'a> Run<'a> {
         if stage.cancel.is_cancelled() {
             return Ok(());
         }
-        let nemesis = self.load(sandbox, &callers, &readings).await.map_err(failed)?;
+        let recorder = Arc::clone(&self.recorder);
         let ended = |name: &InstanceName| sandbox.instance(name).is_none_or(Instance::has_ended);
+        let settling = Settling {
+            profile: stage.profile,
+            callers: &callers,
+            readings: &readings,
+            events,
+            recorder: &recorder,
+            ended: &ended,
+            cancel: stage.cancel,
+        };
+        if self.case.trace {
+            // What the set-up left to be done must not be mistaken for the load's.
+            settling.rest(Instant::now() + SETUP_DEADLINE, &|| sandbox.changes(), &|| false).await;
+            self.recorder.record(What::Rested);
+            if self.case.plan.steps.is_empty() {
+                // Long enough to see what the target does without being asked.
+                tokio::time::sleep(IDLE_WATCH).await;
+            }
+        }
+        let nemesis = self.load(sandbox, &callers, &readings, settling).await.map_err(failed)?;
         if !stage.cancel.is_cancelled() {
-            self.settle(&callers, &readings, events, &ended).await;
+            self.settle(settling).await;
         }
         if !stage.cancel.is_cancelled() {
             self.audit(&callers, &readings, events, &ended).await;
@@ -322,17 +353,30 @@ impl<'a> Run<'a> {
         sandbox: &Arc<Sandbox>,
         callers: &Arc<Callers>,
         readings: &Readings,
+        settling: Settling<'_>,
     ) -> Result<Nemesis<'a>, String> {
         let of = self.script.clients.iter().map(|steps| steps.len() as u64).sum();
         self.enter(Phase::Load, Step::Load { sent: 0, of });
         let clock = StdInstant::now();
         let load_ended = CancellationToken::new();
         let recorder = Arc::clone(&self.recorder);
-        let nemesis =
-            Nemesis::new(Arc::clone(sandbox), recorder, self.plan, callers.sent(), load_ended.clone(), self.shown);
+        let nemesis = Nemesis::new(
+            Arc::clone(sandbox),
+            recorder,
+            &self.case.plan,
+            callers.sent(),
+            load_ended.clone(),
+            self.shown,
+        );
         let load = async {
             nemesis.armed().await;
             let through = callers.load(Instant::now() + LOAD_DEADLINE).await;
+            if self.case.trace {
+                // What the callers asked for may go on after they have been answered, and meet its fault there.
+                let deadline = Instant::now() + self.case.settle;
+                let done = || !self.case.plan.steps.is_empty() && !nemesis.waits_for_exchange();
+                settling.rest(deadline, &|| sandbox.changes(), &done).await;
+            }
             load_ended.cancel();
             through
         };
@@ -352,20 +396,11 @@ impl<'a> Run<'a> {
         nemesis.failure().map_or(Ok(nemesis), Err)
     }
 
-    async fn settle(&mut self, callers: &Callers, readings: &Readings, events: Option<&EventReader>, ended: Ended<'_>) {
+    async fn settle(&mut self, settling: Settling<'_>) {
         self.enter(Phase::Settle, Step::Settling(String::new()));
         let clock = StdInstant::now();
-        let settling = Settling {
-            profile: self.stage.profile,
-            callers,
-            readings,
-            events,
-            recorder: &self.recorder,
-            ended,
-            cancel: self.stage.cancel,
-        };
         let shown = self.shown;
-        let deadline = Instant::now() + self.planned.case.settle;
+        let deadline = Instant::now() + self.case.settle;
         settling.settle(deadline, &|what| shown(Step::Settling(what))).await;
         self.figures.settle = clock.elapsed();
     }
@@ -387,7 +422,7 @@ impl<'a> Run<'a> {
 
     /// Repeats the readings during the load. What fails is the faults' doing; the first failure is noted.
     async fn read_meanwhile(&self, callers: &Callers, readings: &Readings, load_ended: &CancellationToken) {
-        let Some(pause) = self.planned.case.read_every else { return };
+        let Some(pause) = self.case.read_every else { return };
         let mut noted = false;
         while load_ended.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             match load_ended.run_until_cancelled(readings.take(callers.driver())).await {

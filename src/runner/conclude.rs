@@ -12,6 +12,8 @@ use crate::profile::{JudgedCase, Profile};
 pub struct Conclusion {
     /// The case as a whole.
     pub verdict: Verdict,
+    /// See [`CaseReport::whole`](super::CaseReport::whole).
+    pub whole: bool,
     /// One for each requirement of the case.
     pub findings: Vec<Judged>,
     /// One for each step of the plan.
@@ -40,7 +42,7 @@ pub fn conclude(profile: &dyn Profile, case: &CaseFile, history: &History) -> Co
         Some(End::Stuck(why)) => Some(why.clone()),
         _ => None,
     };
-    Conclusion { verdict, findings, faults, figures: figures(history), stuck, notes: notes(shortfalls, history) }
+    Conclusion { verdict, whole, findings, faults, figures: figures(history), stuck, notes: notes(shortfalls, history) }
 }
 
 /// What each finding counts for, after the target's declared failures.
@@ -48,7 +50,11 @@ fn weigh(case: &CaseFile, findings: Vec<Finding>) -> Vec<Judged> {
     case.requirements
         .iter()
         .zip(findings)
-        .map(|(requirement, finding)| {
+        .map(|(requirement, mut finding)| {
+            if case.regression.is_some() {
+                // It does little on purpose; that this little was seen is enough.
+                finding.evidence.iter_mut().for_each(|evidence| evidence.least = evidence.least.min(1));
+            }
             if let Some((_, lack)) = case.lacks.iter().find(|(id, _)| *id == requirement.id) {
                 return Judged::lacking(requirement, lack);
             }
@@ -260,6 +266,21 @@ mod tests {
         assert_eq!((conclusion.verdict, conclusion.findings[0].verdict), (Verdict::Pass, Verdict::NotApplicable));
         case.lacks.push(("ledger.acked".into(), "it acknowledges nothing".into()));
         assert_eq!(conclude(&says(true), &case, &history()).verdict, Verdict::NotApplicable);
+    }
+
+    #[test]
+    fn a_regression_has_to_see_something_but_not_much() {
+        let mut seldom = says(false);
+        for (finding, seen) in seldom.0.iter_mut().zip([1, 0]) {
+            (finding.evidence[0].seen, finding.evidence[0].least) = (seen, 10);
+        }
+        let verdicts = |case: &CaseFile| {
+            let conclusion = conclude(&seldom, case, &history());
+            conclusion.findings.iter().map(|judged| judged.verdict).collect::<Vec<_>>()
+        };
+        assert_eq!(verdicts(&case_file()), [Verdict::Inconclusive; 2]);
+        let regression = CaseFile { regression: Some("bc66a6179a61".into()), ..case_file() };
+        assert_eq!(verdicts(&regression), [Verdict::Pass, Verdict::Inconclusive]);
     }
 
     #[test]

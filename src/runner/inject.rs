@@ -1,14 +1,19 @@
 //! From a fault as data to the deed, and back.
 
-use crate::fault::{Edge, Fault, RedisData};
+use std::sync::Arc;
+
+use crate::clock::Skew;
+use crate::fault::{Act, AtExchange, ClockChange, Edge, Fault, RedisData};
 use crate::history::{InstanceName, ProcessChange, Recorder, What};
-use crate::link::{Injection, LinkFault};
+use crate::link::{Injection, LinkAct, LinkFault};
 use crate::sandbox::{Instance, Killed, Sandbox, ServiceError, StartError};
 
 /// A fault that has been injected.
 pub(super) enum InForce {
     /// The link can tell at any time whether it has bitten.
-    Link(Injection),
+    Link(Arc<Injection>),
+    /// The processes themselves can tell whether it has bitten.
+    Clock(Skew),
     /// It bit when it was done; the evidence.
     Done(String),
 }
@@ -57,11 +62,8 @@ pub(super) async fn inject(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault
             return link(sandbox, edge, LinkFault::Latency { delay: *delay, jitter: *jitter });
         }
         Fault::Blackhole { edge } => return link(sandbox, edge, LinkFault::Blackhole),
-        Fault::LoseReply { edge, pick } => return link(sandbox, edge, LinkFault::LoseReply(*pick)),
-        Fault::CutBefore { edge, pick } => return link(sandbox, edge, LinkFault::CutBefore(*pick)),
-        Fault::Repeat { edge, pick, how } => {
-            return link(sandbox, edge, LinkFault::Repeat { pick: *pick, how: *how });
-        }
+        Fault::Exchange(at) => return link(sandbox, &at.edge, at_exchange(at)),
+        Fault::Clock { of, change } => return clock(sandbox, of, *change),
     };
     Ok(InForce::Done(done))
 }
@@ -103,7 +105,28 @@ fn not_running(name: &InstanceName) -> NotInjected {
 
 fn link(sandbox: &Sandbox, edge: &Edge, fault: LinkFault) -> Result<InForce, NotInjected> {
     let link = sandbox.link(edge).ok_or_else(|| NotInjected::Pointless(format!("there is no link {edge}")))?;
-    Ok(InForce::Link(link.inject(fault)))
+    Ok(InForce::Link(Arc::new(link.inject(fault))))
+}
+
+fn at_exchange(at: &AtExchange) -> LinkFault {
+    let act = match at.act {
+        Act::CrashBefore | Act::Stall => LinkAct::HoldBefore,
+        Act::CrashAfter => LinkAct::HoldAfter,
+        Act::CutBefore => LinkAct::CutBefore,
+        Act::CutAfter => LinkAct::CutAfter,
+        Act::LoseReply => LinkAct::LoseReply,
+        Act::Delay(by) => LinkAct::Delay(by),
+        Act::Repeat(how) => LinkAct::Repeat(how),
+    };
+    LinkFault::Exchange { on: at.on.clone(), pick: at.pick, act }
+}
+
+fn clock(sandbox: &Sandbox, of: &InstanceName, change: ClockChange) -> Result<InForce, NotInjected> {
+    let pointless = |why: String| NotInjected::Pointless(why);
+    let clock = sandbox.clock(of).ok_or_else(|| pointless(format!("the target has no instance {of}")))?;
+    let clock = clock.as_ref().map_err(|why| pointless(format!("the clock of {of} is out of reach: {why}")))?;
+    let skew = clock.change(change).ok_or_else(|| pointless(format!("the clock of {of} was right already")))?;
+    Ok(InForce::Clock(skew))
 }
 
 fn killed(name: &str, recorder: &Recorder, done: Result<Killed, ServiceError>) -> Result<String, NotInjected> {

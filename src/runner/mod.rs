@@ -11,12 +11,14 @@ mod readings;
 mod report;
 mod session;
 mod settle;
+mod stored;
 
 pub use conclude::{Conclusion, conclude};
 pub use report::{
     CASE_FORMAT, CaseFile, CaseReport, FaultReport, Figures, Judged, NOTES_MAX, Progress, RunReport, Sink, Step,
 };
 pub use session::{Options, Session};
+pub use stored::{Misfit, fits, is_whole};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::sandbox::StackConfig;
-use crate::suite::{Case, Suite};
+use crate::suite::{Case, Requirement, Suite};
 use crate::target::Target;
 
 /// What to run and how.
@@ -49,12 +51,101 @@ pub struct Request {
 /// One run.
 #[derive(Clone, Debug)]
 pub struct Planned {
-    /// The case.
-    pub case: Case,
-    /// The seed.
-    pub seed: u64,
-    /// Variables for this run's instances only, on top of [`Request::env`].
+    /// What is run.
+    pub work: Work,
+    /// Variables for this run's instances only, on top of [`Request::env`]. Those of a stored case are added to them.
     pub env: Vec<(String, String)>,
+}
+
+/// Where script and plan come from.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Drawn from a case of the suite.
+    Drawn {
+        /// The case.
+        case: Case,
+        /// The seed.
+        seed: u64,
+    },
+    /// As an earlier run, or a search that started from one, has stored them.
+    Stored(Arc<CaseFile>),
+}
+
+impl Planned {
+    /// A case of the suite with a seed.
+    #[must_use]
+    pub fn drawn(case: Case, seed: u64) -> Self {
+        Self { work: Work::Drawn { case, seed }, env: Vec::new() }
+    }
+
+    /// A stored case, exactly as it is.
+    #[must_use]
+    pub fn stored(file: Arc<CaseFile>) -> Self {
+        Self { work: Work::Stored(file), env: Vec::new() }
+    }
+
+    /// The same with variables for its instances.
+    #[must_use]
+    pub fn with_env(mut self, env: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.env.extend(env);
+        self
+    }
+
+    /// The case's id.
+    #[must_use]
+    pub fn case(&self) -> &str {
+        match &self.work {
+            Work::Drawn { case, .. } => &case.id,
+            Work::Stored(file) => &file.case,
+        }
+    }
+
+    /// The case's title.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        match &self.work {
+            Work::Drawn { case, .. } => &case.title,
+            Work::Stored(file) => &file.title,
+        }
+    }
+
+    /// The hash of the regression that it is, if it is one.
+    #[must_use]
+    pub fn regression(&self) -> Option<&str> {
+        match &self.work {
+            Work::Drawn { .. } => None,
+            Work::Stored(file) => file.regression.as_deref(),
+        }
+    }
+
+    /// The seed.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        match &self.work {
+            Work::Drawn { seed, .. } => *seed,
+            Work::Stored(file) => file.seed,
+        }
+    }
+
+    /// Whether it breaks what several runs share, so that it must be run alone.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        match &self.work {
+            Work::Drawn { case, .. } => case.is_exclusive(),
+            Work::Stored(file) => file.plan.steps.iter().any(|step| step.fault.is_exclusive()),
+        }
+    }
+
+    /// The requirements it is judged by, with the texts of the suite or of the stored case.
+    pub(crate) fn requirements(&self, suite: &Suite) -> Vec<Requirement> {
+        match &self.work {
+            Work::Drawn { case, .. } => {
+                let checked = suite.requirements.iter().filter(|it| case.requirements.contains(&it.id));
+                checked.cloned().collect()
+            }
+            Work::Stored(file) => file.requirements.clone(),
+        }
+    }
 }
 
 /// Runs everything, on one stack. Stops early, in order, when `cancel` is cancelled.

@@ -1,6 +1,7 @@
 //! Carries a plan out: waits for each step's trigger, injects, heals, and says whether it bit.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::Step as Shows;
 use super::case::Shown;
 use super::inject::{self, InForce};
-use crate::fault::{Fault, Heal, Plan, Step, Trigger};
-use crate::history::{FaultChange, Recorder, StepId, What};
+use crate::fault::{Act, AtExchange, Fault, Heal, Node, Pick, Plan, Step, Trigger};
+use crate::history::{FaultChange, InstanceName, Recorder, StepId, What};
+use crate::link::{Held, Release};
 use crate::sandbox::Sandbox;
 
 /// How often a fault in force is asked whether it has bitten.
@@ -20,6 +22,9 @@ const BITE_POLL: Duration = Duration::from_millis(5);
 
 /// How often a link without connections is looked at by a fault that needs one.
 const CONNECTION_POLL: Duration = Duration::from_millis(1);
+
+/// How long a changed clock is left as it is for somebody to read it, before another change of it.
+const READ_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether a step made a difference.
 enum Bite {
@@ -50,6 +55,8 @@ struct Progress {
     step: Step,
     injected: SetOnce<Instant>,
     in_force: Mutex<Option<InForce>>,
+    /// A process is being treated at an exchange, and it is not undone yet.
+    treating: AtomicBool,
     bite: Mutex<Option<Bite>>,
 }
 
@@ -63,12 +70,17 @@ impl<'a> Nemesis<'a> {
         load_ended: CancellationToken,
         shown: Shown<'a>,
     ) -> Self {
-        let turns = plan.steps.iter().filter_map(|step| turn_of(&step.fault));
+        let at_exchange = |step: &Step| match &step.fault {
+            Fault::Exchange(at) => at.victim().map(ToString::to_string),
+            _ => None,
+        };
+        let turns = plan.steps.iter().filter_map(|step| turn_of(&step.fault).or_else(|| at_exchange(step)));
         let turns = turns.map(|key| (key, AsyncMutex::default())).collect();
         let steps = plan.steps.iter().map(|step| Progress {
             step: step.clone(),
             injected: SetOnce::new(),
             in_force: Mutex::default(),
+            treating: AtomicBool::new(false),
             bite: Mutex::default(),
         });
         let steps = steps.collect();
@@ -96,12 +108,13 @@ impl<'a> Nemesis<'a> {
     pub(super) fn conclude(&self) {
         for (index, progress) in self.steps.iter().enumerate() {
             self.look_for_bite(index);
-            let why = match progress.injected.get() {
-                None => "the load ended before it was due",
-                Some(_) => "nothing that it could act on came its way",
+            let why = match (progress.injected.get(), &*lock(&progress.in_force)) {
+                (None, _) => "the load ended before it was due".to_owned(),
+                (Some(_), Some(InForce::Clock(skew))) => skew.why_not(),
+                (Some(_), _) => "nothing that it could act on came its way".to_owned(),
             };
             // Ignored where there is a bite already.
-            self.decide(index, Bite::Missed(why.to_owned()));
+            self.decide(index, Bite::Missed(why));
         }
     }
 
@@ -127,8 +140,19 @@ impl<'a> Nemesis<'a> {
             },
         };
         self.inject(index).await;
-        if progress.step.fault.is_momentary() {
+        // A clock that is right again has still to be seen by somebody.
+        let has_bite_to_come = matches!(&*lock(&progress.in_force), Some(InForce::Clock(_)));
+        if progress.step.fault.is_momentary() && !has_bite_to_come {
             return;
+        }
+        if let Fault::Exchange(at) = &progress.step.fault
+            && let Some(victim) = at.victim()
+        {
+            tokio::select! {
+                () = self.treat(index, at, victim) => {}
+                () = self.watch_for_bite(index) => {}
+            }
+            return self.heal(index).await;
         }
         let sent_at_injection = *self.sent.borrow();
         tokio::select! {
@@ -138,6 +162,76 @@ impl<'a> Nemesis<'a> {
             () = self.watch_for_bite(index) => {}
         }
         self.heal(index).await;
+    }
+
+    /// Kills or stops the process at each exchange that is held for it, and undoes that in time.
+    async fn treat(&self, index: usize, at: &AtExchange, victim: &InstanceName) {
+        let injection = match &*lock(&self.steps[index].in_force) {
+            Some(InForce::Link(injection)) => Arc::clone(injection),
+            _ => return,
+        };
+        loop {
+            let held = tokio::select! {
+                biased;
+                () = self.load_ended.cancelled() => return,
+                held = injection.held() => held,
+            };
+            let Some(held) = held else { return };
+            let _turn = match self.turns.get(&victim.to_string()) {
+                Some(turn) => Some(turn.lock().await),
+                None => None,
+            };
+            self.steps[index].treating.store(true, Ordering::Release);
+            self.treat_once(index, at.act, victim, held).await;
+            self.steps[index].treating.store(false, Ordering::Release);
+        }
+    }
+
+    async fn treat_once(&self, index: usize, act: Act, victim: &InstanceName, held: Held) {
+        let deed = match act {
+            Act::Stall => Fault::Pause(victim.clone()),
+            _ => Fault::Kill(victim.clone()),
+        };
+        match inject::inject(&self.sandbox, &self.recorder, &deed).await {
+            Ok(_) => {}
+            Err(inject::NotInjected::Pointless(why)) => return self.decide(index, Bite::Missed(why)),
+            Err(inject::NotInjected::Failed(why)) => return self.fail(why),
+        }
+        let sent = *self.sent.borrow();
+        let over = async {
+            tokio::select! {
+                biased;
+                () = self.load_ended.cancelled() => {}
+                () = self.heal_due(self.steps[index].step.heal, sent) => {}
+            }
+        };
+        let stalled = act == Act::Stall;
+        if stalled {
+            over.await;
+            held.release(&format!("{victim} was stopped"), Release::GoOn);
+        } else {
+            held.release(&format!("{victim} was killed"), Release::Lost);
+            over.await;
+        }
+        match inject::undo(&self.sandbox, &self.recorder, &deed).await {
+            Ok(text) => self.say(index, FaultChange::Healed(text)),
+            Err(inject::NotHealed::Target(why)) => {
+                self.recorder.record(What::Note { text: why });
+            }
+            Err(inject::NotHealed::Stack(why)) => self.fail(why),
+        }
+    }
+
+    /// Whether a fault is still to come that waits for an exchange which the callers do not cause directly: what they
+    /// asked for may go on after they have been answered.
+    pub(super) fn waits_for_exchange(&self) -> bool {
+        self.steps.iter().any(|progress| {
+            let waits = match &progress.step.fault {
+                Fault::Exchange(AtExchange { edge, pick: Pick::Nth(_), .. }) => edge.from != Node::Client,
+                _ => false,
+            };
+            waits && (lock(&progress.bite).is_none() || progress.treating.load(Ordering::Acquire))
+        })
     }
 
     async fn inject(&self, index: usize) {
@@ -165,6 +259,7 @@ impl<'a> Nemesis<'a> {
         self.look_for_bite(index);
         let healing = match &*lock(&progress.in_force) {
             Some(InForce::Link(injection)) => Some(injection.heal()),
+            Some(InForce::Clock(skew)) => Some(skew.heal()),
             Some(InForce::Done(_)) => None,
             None => return,
         };
@@ -187,6 +282,10 @@ impl<'a> Nemesis<'a> {
         match trigger {
             Trigger::At(after) => tokio::time::sleep_until(self.load_started + after).await,
             Trigger::Operations(count) => self.sent_reaches(count).await,
+            Trigger::OperationsThen { count, pause } => {
+                self.sent_reaches(count).await;
+                tokio::time::sleep(pause).await;
+            }
             Trigger::After { step, pause } => {
                 let injected = *self.steps[usize::from(step.0)].injected.wait().await;
                 tokio::time::sleep_until(injected + pause).await;
@@ -194,13 +293,29 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// A cut waits for a connection: just after another one there may be none.
+    /// A cut waits for a connection: just after another one there may be none. A clock that has just been changed is
+    /// left like that until somebody has read it.
     async fn can_bite(&self, fault: &Fault) {
+        if let Fault::Clock { of, .. } = fault {
+            let end = Instant::now() + READ_PATIENCE;
+            while self.is_unread(of) && Instant::now() < end {
+                tokio::time::sleep(CONNECTION_POLL).await;
+            }
+        }
         let Fault::Cut { edge } = fault else { return };
         let Some(link) = self.sandbox.link(edge) else { return };
         while link.counters().open == 0 {
             tokio::time::sleep(CONNECTION_POLL).await;
         }
+    }
+
+    /// Whether the clock of an instance has been changed and nobody has been told its time since.
+    fn is_unread(&self, of: &InstanceName) -> bool {
+        self.steps.iter().any(|progress| {
+            let is_same = matches!(&progress.step.fault, Fault::Clock { of: other, .. } if other == of);
+            let in_force = matches!(&*lock(&progress.in_force), Some(InForce::Clock(skew)) if skew.is_in_force());
+            is_same && in_force && lock(&progress.bite).is_none()
+        })
     }
 
     async fn heal_due(&self, heal: Heal, sent_at_injection: u32) {
@@ -230,6 +345,7 @@ impl<'a> Nemesis<'a> {
     fn look_for_bite(&self, index: usize) {
         let evidence = match &*lock(&self.steps[index].in_force) {
             Some(InForce::Link(injection)) => injection.bite(),
+            Some(InForce::Clock(skew)) => skew.bite(),
             Some(InForce::Done(evidence)) => Some(evidence.clone()),
             None => None,
         };

@@ -34,6 +34,12 @@ pub struct CaseFile {
     pub tier: Tier,
     /// The target's name.
     pub target: String,
+    /// The target's manifest, as seen from the folder in which the run was started.
+    #[serde(default)]
+    pub manifest: PathBuf,
+    /// The hash of the regression that it is, if it is one: then it shows one thing, and need not see more than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regression: Option<String>,
     /// Variables that were added to the target's environment.
     pub env: Vec<(String, String)>,
     /// The seed.
@@ -45,10 +51,24 @@ pub struct CaseFile {
     /// Those among them that the target declares not to apply to it: requirement and what it lacks.
     #[serde(default)]
     pub lacks: Vec<(String, String)>,
+    /// How often the readings are repeated during the load, besides the final audit.
+    #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    pub read_every: Option<Duration>,
+    /// How long the target may take to recover and drain after the last fault was healed.
+    #[serde(default = "settle", with = "humantime_serde")]
+    pub settle: Duration,
     /// What the callers do.
     pub script: Script,
     /// What goes wrong.
     pub plan: Plan,
+    /// Whether the exchanges on every link are recorded, the load begins with a target at rest and ends when it rests again.
+    #[serde(default)]
+    pub trace: bool,
+}
+
+/// As most cases have it; for files that do not say.
+fn settle() -> Duration {
+    Duration::from_secs(10)
 }
 
 /// `result.json`: what came of one run.
@@ -62,6 +82,9 @@ pub struct CaseReport {
     pub case: String,
     /// The case's title.
     pub title: String,
+    /// The hash of the regression that was replayed, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regression: Option<String>,
     /// The target's name.
     pub target: String,
     /// The seed.
@@ -82,6 +105,9 @@ pub struct CaseReport {
     /// What else a reader should know of how the run went; at most [`NOTES_MAX`].
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Whether the run ended in order, every fault bit, no instance stayed away and nothing was owed at the end.
+    #[serde(default)]
+    pub whole: bool,
     /// Whether the run was cut short by the user.
     pub interrupted: bool,
     /// The folder with `case.json`, `history.jsonl`, `result.json` and the instances' logs.
@@ -103,10 +129,11 @@ impl CaseReport {
         Self {
             fireassay_result: CASE_FORMAT,
             profile: String::new(),
-            case: planned.case.id.clone(),
-            title: planned.case.title.clone(),
+            case: planned.case().to_owned(),
+            title: planned.title().to_owned(),
+            regression: planned.regression().map(str::to_owned),
             target: String::new(),
-            seed: planned.seed,
+            seed: planned.seed(),
             verdict: Verdict::Inconclusive,
             findings: Vec::new(),
             faults: Vec::new(),
@@ -114,6 +141,7 @@ impl CaseReport {
             error: Some(why.into()),
             stuck: None,
             notes: Vec::new(),
+            whole: false,
             interrupted: false,
             directory: PathBuf::new(),
             started_unix: 0,
@@ -125,9 +153,9 @@ impl CaseReport {
     /// something does.
     #[must_use]
     pub fn not_applicable(planned: &super::Planned, suite: &Suite, target: &Target) -> Option<Self> {
-        let required = suite.requirements.iter().filter(|it| planned.case.requirements.contains(&it.id));
+        let required = planned.requirements(suite);
         let judged = |it: &Requirement| Some(Judged::lacking(it, &target.lack(&it.id)?.reason));
-        let findings = required.map(judged).collect::<Option<Vec<_>>>()?;
+        let findings = required.iter().map(judged).collect::<Option<Vec<_>>>()?;
         let (profile, target) = (suite.profile.clone(), target.name.clone());
         let report = Self::not_run(planned, "");
         Some(Self { profile, target, verdict: Verdict::NotApplicable, findings, error: None, ..report })

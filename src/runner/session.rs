@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use super::case::{self, Stage};
-use super::{CaseReport, Planned, Progress, RunError, Sink};
+use super::{CaseReport, Planned, Progress, RunError, Sink, Work};
 use crate::profile::{self, Profile};
 use crate::sandbox::{ProcessSpec, Processes, Stack, StackConfig, StackError, target_env};
 use crate::suite::Suite;
@@ -119,7 +119,7 @@ impl Session {
 
     /// Runs one case with one seed. Never fails: what goes wrong is in the report. `run` of `total` is for people.
     pub async fn run_one(&self, planned: &Planned, run: usize, total: usize, sink: &dyn Sink) -> CaseReport {
-        let exclusive = planned.case.is_exclusive();
+        let exclusive = planned.is_exclusive();
         let _shared;
         let _alone;
         if exclusive {
@@ -127,7 +127,7 @@ impl Session {
         } else {
             _shared = self.alone.read().await;
         }
-        sink.progress(Progress::Started { run, case: planned.case.id.clone(), seed: planned.seed, total });
+        sink.progress(Progress::Started { run, case: planned.case().to_owned(), seed: planned.seed(), total });
         let not_applicable = CaseReport::not_applicable(planned, &self.suite, &self.target);
         let report = match (not_applicable, self.stack.lost().await) {
             (Some(report), _) => report,
@@ -147,8 +147,7 @@ impl Session {
     }
 
     async fn run_in_sandbox(&self, planned: &Planned, run: usize, sink: &dyn Sink) -> CaseReport {
-        let mut env = self.options.env.clone();
-        env.extend(planned.env.iter().cloned());
+        let env = environment(&self.options.env, planned);
         let stage = Stage {
             target: &self.target,
             suite: &self.suite,
@@ -216,6 +215,16 @@ impl Session {
             )),
         }
     }
+}
+
+/// The variables of a run: those of the session and of the run, and those of a stored case that neither of them sets.
+fn environment(session: &[(String, String)], planned: &Planned) -> Environment {
+    let mut env: Environment = session.iter().chain(&planned.env).cloned().collect();
+    if let Work::Stored(file) = &planned.work {
+        let restored = file.env.iter().filter(|(name, _)| !env.iter().any(|(set, _)| set == name));
+        env = restored.cloned().chain(env.clone()).collect();
+    }
+    env
 }
 
 /// Runs the manifest's build command, if it has one.

@@ -14,6 +14,13 @@ use crate::target::EventReader;
 /// The pause between two looks.
 const LOOK_PAUSE: Duration = Duration::from_millis(40);
 
+/// How long links carry no change before their target counts as resting. Long against the steps of a request or of a relay,
+/// which follow each other within a millisecond or a poll.
+const REST: Duration = Duration::from_millis(60);
+
+/// The pause between two looks at the links.
+const REST_PAUSE: Duration = Duration::from_millis(5);
+
 /// What settling looks at.
 #[derive(Clone, Copy)]
 pub(super) struct Settling<'a> {
@@ -57,6 +64,33 @@ impl Settling<'_> {
             shown(owed);
             tokio::time::sleep(LOOK_PAUSE).await;
         }
+    }
+
+    /// Waits until what was asked for so far has been done to its end: nothing is owed and no link carries a change
+    /// any more; or until `done`. Says nothing when the deadline comes first: faults may be in force.
+    pub(super) async fn rest(
+        &self,
+        deadline: Instant,
+        changes: &(dyn Fn() -> u64 + Sync),
+        done: &(dyn Fn() -> bool + Sync),
+    ) {
+        let (mut seen, mut since) = (changes(), Instant::now());
+        while !done() && !self.cancel.is_cancelled() && Instant::now() < deadline {
+            tokio::time::sleep(REST_PAUSE).await;
+            let now = changes();
+            if now != seen {
+                (seen, since) = (now, Instant::now());
+            }
+            if since.elapsed() >= REST && self.owes_nothing(deadline).await {
+                return;
+            }
+        }
+    }
+
+    async fn owes_nothing(&self, deadline: Instant) -> bool {
+        self.readings.take(self.callers.driver()).await.is_ok()
+            && self.caught_up(deadline).await
+            && self.profile.pending(&self.recorder.snapshot()) == Pending::Nothing
     }
 
     async fn caught_up(&self, deadline: Instant) -> bool {

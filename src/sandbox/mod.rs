@@ -3,6 +3,7 @@
 //! [`Stack`] is shared by all runs of a harness process and is gone when that process ends, however it ends.
 //! Invariant: only this module starts or stops anything. Nothing here prints; progress goes to the caller.
 
+mod clocks;
 pub mod config;
 mod instance;
 pub mod kafka;
@@ -16,6 +17,7 @@ pub mod service;
 pub mod stack;
 mod world;
 
+pub use clocks::ClockError;
 pub use config::StackConfig;
 pub use instance::{Instance, InstanceSpec};
 pub use kafka::Kafka;

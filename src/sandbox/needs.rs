@@ -1,5 +1,6 @@
 //! What the stack needs from the machine, where it is, and how to get it.
 
+mod clocks;
 mod find;
 mod version;
 
@@ -80,6 +81,7 @@ pub fn check(config: &StackConfig) -> Vec<Need> {
         need("java", find::java().and_then(|java| recent_java(&java))),
         need("kafka jars", find::kafka_jars(config).map(|jars| jar_folder(config, &jars))),
         need("temporary space", space(config)),
+        Need { optional: true, ..need("clocks", clocks::check(config)) },
         Need { optional: true, ..need("docker", find::on_path("docker").and_then(program)) },
     ]
 }
@@ -136,6 +138,11 @@ fn need(name: &'static str, state: Result<Found, String>) -> Need {
         "kafka jars" => format!(
             "Run ci/setup, which fetches Kafka {KAFKA_VERSION} with Maven; or FIREASSAY_KAFKA_JARS=<the libs folder of a Kafka {KAFKA_VERSION}>."
         ),
+        "clocks" => {
+            "Only cases with faults on clocks need it: a folder that programs may be run from, as TMPDIR=<folder> or \
+             FIREASSAY_TMP=<folder>, and glibc."
+                .to_owned()
+        }
         "docker" => "Not needed: only targets that are container images use it.".to_owned(),
         _ => "Free some space, or choose another place with FIREASSAY_TMP=<folder>.".to_owned(),
     };

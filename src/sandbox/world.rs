@@ -1,16 +1,19 @@
 //! One run's private world: its own database, topics and Redis database, and a link for every edge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use super::clocks::{ClockError, Clocks};
 use super::instance::{Instance, InstanceSpec, StartError};
 use super::{Port, PortError, ProcessSpec, RedisDatabase, ServiceError, Stack, StackConfig};
+use crate::clock::{Clock, Unloadable};
 use crate::fault::{Edge, Node};
-use crate::history::{InstanceName, Recorder};
-use crate::link::{Link, Protocol};
+use crate::history::{Exchange, InstanceName, Moment, Recorder, What};
+use crate::link::{Link, Observer, Protocol};
 use crate::target::{ManifestError, Role, Target, Variables};
 
 /// Why a sandbox could not be made.
@@ -36,6 +39,9 @@ pub enum SandboxError {
     /// An instance did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The clock of an instance could not be made.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
 }
 
 /// What a sandbox is made from.
@@ -55,6 +61,42 @@ pub struct Blueprint<'a> {
     pub env: &'a [(String, String)],
     /// For the links' random numbers.
     pub seed: u64,
+    /// Whether the exchanges on every link are recorded.
+    pub traced: bool,
+    /// The instances whose clocks are going to be changed. The others are started without a trace of it.
+    pub clocks: &'a BTreeSet<InstanceName>,
+}
+
+/// Writes the exchanges of the links into the run's history.
+#[derive(Debug)]
+struct Writes {
+    recorder: Arc<Recorder>,
+    left: AtomicU32,
+}
+
+/// The most exchanges that a run records; a note says when there are more.
+const EXCHANGES_MAX: u32 = 100_000;
+
+fn observer(recorder: &Arc<Recorder>) -> Arc<dyn Observer> {
+    Arc::new(Writes { recorder: Arc::clone(recorder), left: AtomicU32::new(EXCHANGES_MAX) })
+}
+
+impl Observer for Writes {
+    fn now(&self) -> Moment {
+        self.recorder.now()
+    }
+
+    fn over(&self, exchange: Exchange) {
+        let left = self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        match left {
+            Ok(1) => {
+                let text = format!("more than {EXCHANGES_MAX} exchanges passed; the rest is not recorded");
+                self.recorder.record(What::Note { text });
+            }
+            Ok(_) => _ = self.recorder.record(What::Exchange(exchange)),
+            Err(_) => {}
+        }
+    }
 }
 
 /// One run's private world.
@@ -63,10 +105,12 @@ pub struct Sandbox {
     stack: Arc<Stack>,
     links: BTreeMap<Edge, Link>,
     instances: BTreeMap<InstanceName, Instance>,
+    clocks: Clocks,
     database: String,
     topics: Vec<String>,
     redis: RedisDatabase,
     prefix: String,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Sandbox {
@@ -91,14 +135,21 @@ impl Sandbox {
             stack: Arc::clone(stack),
             links: BTreeMap::new(),
             instances: BTreeMap::new(),
+            clocks: Clocks::default(),
             database: blueprint.name.to_owned(),
             topics: topics.into_iter().map(|(name, _)| name).collect(),
             redis,
             prefix,
+            observer: blueprint.traced.then(|| observer(recorder)),
         };
         // The sandbox exists before these are checked, so that a failure of one tidies up the other.
         cloned?;
         created?;
+        let temporary = std::env::temp_dir();
+        sandbox.clocks = Clocks::of(blueprint.clocks.clone(), &[stack.directory(), &temporary, blueprint.logs])?;
+        if let Some(folder) = sandbox.clocks.folder() {
+            stack.processes().guard_directory(folder);
+        }
         for role in &target.roles {
             for number in 1..=role.instances {
                 let name = InstanceName { role: role.name.clone(), number };
@@ -135,7 +186,9 @@ impl Sandbox {
             prefix: self.prefix.clone(),
         };
         let rendered = blueprint.target.render(role, &variables)?;
-        let env = target_env().into_iter().chain(rendered.env).chain(blueprint.env.iter().cloned()).collect();
+        let env = target_env().into_iter().chain(rendered.env).chain(blueprint.env.iter().cloned());
+        let mut env: Vec<_> = env.collect();
+        self.clocks.equip(name, &rendered.program, &mut env)?;
         Ok(InstanceSpec {
             name: name.clone(),
             process: ProcessSpec {
@@ -167,7 +220,9 @@ impl Sandbox {
         let failed = |source| SandboxError::Link { edge: edge.to_string(), source };
         // Each link has random numbers of its own, whatever links there are besides.
         let seed = seed.wrapping_add(fnv1a(edge.to_string().as_bytes()));
-        let link = Link::open(edge.clone(), upstream, protocol, seed).await.map_err(failed)?;
+        let observer = self.observer.clone();
+        let link = Link::open_observed(edge.clone(), upstream, protocol, seed, observer).await.map_err(failed)?;
+        link.leave_out(&self.prefix);
         let address = link.address();
         self.links.insert(edge, link);
         Ok(address)
@@ -191,6 +246,12 @@ impl Sandbox {
         self.links.get(edge)
     }
 
+    /// How many exchanges that may change something have begun on all links together.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.links.values().map(|link| link.counters().changes).sum()
+    }
+
     /// What links could not do as they should.
     pub fn complaints(&self) -> impl Iterator<Item = String> {
         self.links.values().filter_map(Link::complaint)
@@ -200,6 +261,12 @@ impl Sandbox {
     #[must_use]
     pub fn instance(&self, name: &InstanceName) -> Option<&Instance> {
         self.instances.get(name)
+    }
+
+    /// The clock of an instance, or why it cannot have one; `None` for those that the blueprint does not name.
+    #[must_use]
+    pub fn clock(&self, name: &InstanceName) -> Option<&Result<Arc<Clock>, Unloadable>> {
+        self.clocks.get(name)
     }
 
     /// Every instance.

@@ -6,7 +6,7 @@ use super::SuiteError;
 use super::locate::{Place, Step};
 use super::read::{CaseText, SuiteText};
 use crate::fault::Pick;
-use crate::fault::spec::{FaultSpec, HealSpec, InjectSpec, When};
+use crate::fault::spec::{FaultSpec, HealSpec, When};
 use crate::source::suggest;
 
 use Step::{Index, Key};
@@ -114,11 +114,7 @@ fn mistake(number: usize, spec: &FaultSpec) -> Option<(&'static str, &'static st
         When::Operations([low, high]) => low > high,
         When::At([low, high]) | When::AfterPrevious([low, high]) => low > high,
     };
-    let pick = match &spec.inject {
-        InjectSpec::LoseReply(exchange) | InjectSpec::CutBefore(exchange) => Some(exchange.pick),
-        InjectSpec::Repeat(repeat) => Some(repeat.pick),
-        _ => None,
-    };
+    let pick = spec.inject.at_exchange().map(|at| at.pick);
     match (spec.when, spec.heal, pick) {
         _ if when_backwards => Some(("when", BACKWARDS)),
         (When::AfterPrevious(_), ..) if number == 0 => Some(("when", "no fault is written above this one")),

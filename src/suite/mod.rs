@@ -68,6 +68,14 @@ pub enum Tier {
     Soak,
 }
 
+/// How faults are searched in a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Explore {
+    /// One fault at every message in turn.
+    Sweep,
+}
+
 /// Work, faults and the requirements they are judged by. One JUnit test case.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -83,6 +91,8 @@ pub struct Case {
     pub workload: SharedWorkload,
     /// What goes wrong.
     pub faults: Vec<FaultSpec>,
+    /// Whether it is a scenario in which the faults are searched.
+    pub explore: Option<Explore>,
     /// How often the readings are repeated during the load, besides the final audit.
     pub read_every: Option<std::time::Duration>,
     /// How long the target may take to recover and drain after the last fault was healed.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use toml::de::DeTable;
 
 use super::locate::{Place, explain};
-use super::{Case, Requirement, Suite, SuiteError, Tier, check};
+use super::{Case, Explore, Requirement, Suite, SuiteError, Tier, check};
 use crate::fault::FaultSpec;
 use crate::fault::spec::Span;
 use crate::profile::Workload;
@@ -37,6 +37,7 @@ pub(super) struct CaseText<W> {
     pub(super) workload: W,
     #[serde(default)]
     pub(super) fault: Vec<FaultSpec>,
+    pub(super) explore: Option<Explore>,
     pub(super) read_every: Option<Span>,
     #[serde(default = "settle")]
     pub(super) settle: Span,
@@ -76,6 +77,7 @@ fn case<W: Workload + 'static>(text: CaseText<W>) -> Case {
         requirements: text.requirements,
         workload: Arc::new(text.workload),
         faults: text.fault,
+        explore: text.explore,
         read_every: text.read_every.map(|span| span.0),
         settle: text.settle.0,
     }

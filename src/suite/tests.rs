@@ -121,6 +121,50 @@ fn unknown_key_deep_in_a_fault() {
 }
 
 #[test]
+fn changes_of_a_clock() {
+    let clock = |change: &str| GOOD.replacen("{ kill = \"api\" }", &format!("{{ clock = {change} }}"), 1);
+    for good in ["{ step = \"25h\" }", "{ step = \"-90s\" }", "{ drift = 2 }", "\"freeze\"", "\"back\""] {
+        let suite = parse(&clock(&format!("{{ of = \"api\", change = {good} }}"))).unwrap();
+        assert!(matches!(&suite.cases[0].faults[0].inject, InjectSpec::Clock(spec) if spec.of == "api"), "{good}");
+    }
+    let check = |change: &str, expected: Expect| expected.assert_eq(&parse(&clock(change)).unwrap_err().to_string());
+    check(
+        "{ of = \"api\", change = \"frezee\" }",
+        expect![[r#"
+        ledger.toml:26:43: unknown variant `frezee`
+           |
+        26 | inject = { clock = { of = "api", change = "frezee" } }
+           |                                           ^^^^^^^^
+           = did you mean `freeze`?"#]],
+    );
+    check(
+        "{ of = \"api\", change = { step = \"3\" } }",
+        expect![[r#"
+        ledger.toml:26:43: `3` is no step of a clock (time unit needed, for example 3sec or 3ms); write how far and which way, as in `3h` or `-90s`
+           |
+        26 | inject = { clock = { of = "api", change = { step = "3" } } }
+           |                                           ^^^^^^^^^^^^^^"#]],
+    );
+    check(
+        "{ of = \"api\", change = { drift = 0 } }",
+        expect![[r#"
+        ledger.toml:26:43: a clock at pace 0 stands still; write `change = "freeze"`
+           |
+        26 | inject = { clock = { of = "api", change = { drift = 0 } } }
+           |                                           ^^^^^^^^^^^^^"#]],
+    );
+    check(
+        "{ of = \"api\", step = \"3h\" }",
+        expect![[r#"
+        ledger.toml:26:34: unknown field `step`
+           |
+        26 | inject = { clock = { of = "api", step = "3h" } }
+           |                                  ^^^^
+           = known here: `of`, `change`"#]],
+    );
+}
+
+#[test]
 fn unknown_key_and_kind_of_a_workload() {
     check(
         "accounts = 3",

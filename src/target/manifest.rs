@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::events::EventMapping;
 use super::mapping::Mapping;
 use super::parse;
+use crate::history::InstanceName;
 use crate::profile;
 
 /// A system under test.
@@ -14,6 +15,8 @@ use crate::profile;
 pub struct Target {
     /// Its name.
     pub name: String,
+    /// Its manifest, as it was named.
+    pub manifest: PathBuf,
     /// The folder of its manifest; relative commands and paths start here.
     pub directory: PathBuf,
     /// The profiles it implements.
@@ -148,6 +151,30 @@ impl Target {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let directory = folder.canonicalize().map_err(|error| failed(&error))?;
         parse::target(&file.display().to_string(), &text, directory, profile::all())
+    }
+
+    /// The way to its manifest from the current folder, if that is above it; else as it was named.
+    #[must_use]
+    pub fn manifest_from_here(&self) -> PathBuf {
+        let here = std::env::current_dir().ok();
+        let below = here.and_then(|here| Some(self.manifest.strip_prefix(here).ok()?.to_owned()));
+        below.unwrap_or_else(|| self.manifest.clone())
+    }
+
+    /// Every instance, role by role.
+    #[must_use]
+    pub fn instances(&self) -> Vec<InstanceName> {
+        let of_role = |role: &Role| {
+            let name = role.name.clone();
+            (1..=role.instances).map(move |number| InstanceName { role: name.clone(), number })
+        };
+        self.roles.iter().flat_map(of_role).collect()
+    }
+
+    /// The instances that take the callers' requests.
+    #[must_use]
+    pub fn fronts(&self) -> Vec<InstanceName> {
+        self.instances().into_iter().filter(|name| name.role == self.front).collect()
     }
 
     /// The role with this name.

@@ -51,6 +51,7 @@ pub(super) fn target(path: &str, text: &str, directory: PathBuf, profiles: &[&'s
     }
     Ok(Target {
         name: name(&root)?,
+        manifest: PathBuf::from(path),
         directory,
         profiles: spoken.iter().map(|profile| profile.name().to_owned()).collect(),
         build: root.get("build").map(|item| words(&item, None)).transpose()?,

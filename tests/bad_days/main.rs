@@ -2,6 +2,7 @@
 //!
 //! The hostile target is this same program, started again by the harness (see `target`).
 
+mod clocks;
 mod harness;
 mod input;
 mod interrupted;
@@ -17,7 +18,8 @@ fn main() -> ExitCode {
     if let Some(behaviour) = target::asked_for() {
         return target::behave(&behaviour);
     }
-    let tests: Vec<(&str, fn())> = [input::TESTS, machine::TESTS, treated::TESTS, interrupted::TESTS].concat();
+    let tests: Vec<(&str, fn())> =
+        [input::TESTS, machine::TESTS, treated::TESTS, clocks::TESTS, interrupted::TESTS].concat();
     let trial = |(name, test): (&str, fn())| {
         Trial::test(name, move || {
             test();

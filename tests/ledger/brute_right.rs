@@ -59,12 +59,33 @@ const FAULTS: &[&str] = &[
     when = { operations = [3, 40] }
     inject = { kill = "api-1" }
     heal = { after = "100ms" }"#,
+    r#"[[fault]]
+    when = { operations = [1, 30] }
+    inject = { clock = { of = "api-1", change = { step = "25h" } } }
+    [[fault]]
+    when = { operations = [10, 60] }
+    inject = { clock = { of = "api", change = { step = "-49h" } } }"#,
+    r#"[[fault]]
+    when = { operations = [1, 10] }
+    inject = { clock = { of = "api-2", change = { step = "-3h" } } }
+    [[fault]]
+    when = { operations = [10, 40] }
+    inject = { clock = { of = "api", change = "freeze" } }
+    [[fault]]
+    when = { operations = [30, 60] }
+    inject = { kill = "api" }
+    heal = { after = "100ms" }
+    [[fault]]
+    when = { operations = [40, 70] }
+    inject = { clock = { of = "api-2", change = "back" } }"#,
 ];
 
 /// In [`FAULTS`]: a slow database, Redis that forgets, an instance that is told to stop.
 pub(crate) const SLOW: usize = 1;
 pub(crate) const FLUSHED: usize = 5;
 pub(crate) const STOPPED: usize = 6;
+/// Two sets with clocks that are wrong.
+pub(crate) const CLOCKS: [usize; 2] = [8, 9];
 
 #[derive(Deserialize)]
 struct Faults {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use fireassay::fault::{Edge, Fault, Node, Plan};
+use fireassay::fault::{AtExchange, Edge, Fault, Node, Plan};
 use fireassay::history::{
     Doubt, FaultChange, History, InstanceName, Moment, Outcome, Phase, ProcessChange, StepId, What,
 };
@@ -287,13 +287,16 @@ fn drains(sight: &Sight<'_>, history: &History, plan: &Plan) -> bool {
             }
             _ => None,
         });
-        let killed = plan.steps.iter().any(|step| step.fault == Fault::Kill(name.clone()));
+        let killed = plan.steps.iter().any(|step| match &step.fault {
+            Fault::Kill(killed) => killed == name,
+            Fault::Exchange(at) => at.victim() == Some(name),
+            _ => false,
+        });
         let broken_off = plan.steps.iter().any(|step| match &step.fault {
             Fault::Cut { edge }
             | Fault::Blackhole { edge }
             | Fault::Partition { edge, .. }
-            | Fault::LoseReply { edge, .. }
-            | Fault::CutBefore { edge, .. } => edge.to == Node::Instance(name.clone()),
+            | Fault::Exchange(AtExchange { edge, .. }) => edge.to == Node::Instance(name.clone()),
             _ => false,
         });
         let to_it = || sight.attempts.iter().filter(|attempt| attempt.to == name);

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod brute_agree;
+mod brute_clock;
 mod brute_found;
 mod brute_order;
 mod brute_right;
@@ -157,6 +158,9 @@ const DEFECTS: &[(Defect, &str, &str, &[&str])] = &[
     (Defect::StopsPublishing, "killed-relay", "recovers", &[]),
     (Defect::CutsShort, "drain", "drains", &[]),
     (Defect::IgnoresSigterm, "drain", "drains", &[]),
+    (Defect::KeysPerDay, "clocks-apart", "clock", &["once", "same-answer"]),
+    (Defect::RefusesOldKeys, "clocks-apart", "clock", &["same-answer"]),
+    (Defect::OrdersByClock, "clocks-apart", "clock", &["event-order", "append-only"]),
 ];
 
 #[test]

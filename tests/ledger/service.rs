@@ -48,7 +48,14 @@ pub(crate) enum Defect {
     StopsPublishing,
     CutsShort,
     IgnoresSigterm,
+    KeysPerDay,
+    RefusesOldKeys,
+    OrdersByClock,
 }
+
+/// Nanoseconds. The simulated clocks start at noon.
+const DAY: i64 = 86_400_000_000_000;
+const WINDOW: i64 = 30_000_000_000;
 
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -58,6 +65,10 @@ pub(crate) struct Service {
     /// Whether a defect may show now: only during the load.
     pub(crate) plants: bool,
     chances: u32,
+    /// What the instance that acts now believes the time to be, in nanoseconds.
+    pub(crate) clock: i64,
+    /// When each key was claimed, by the clock of whoever did.
+    claimed: HashMap<String, i64>,
     /// Whether Redis has forgotten everything.
     pub(crate) flushed: bool,
     forgotten: Vec<String>,
@@ -104,6 +115,8 @@ impl Service {
             defect,
             shows_keys,
             plants: false,
+            clock: 0,
+            claimed: HashMap::new(),
             chances: 0,
             flushed: false,
             forgotten: Vec::new(),
@@ -159,9 +172,12 @@ impl Service {
     }
 
     fn keyed(&mut self, call: &Call, now: u64, act: fn(&mut Self, &Call, u64) -> Outcome) -> Outcome {
-        let Some(key) = call.fields.get("key").and_then(Value::as_str).map(str::to_owned) else {
+        let Some(mut key) = call.fields.get("key").and_then(Value::as_str).map(str::to_owned) else {
             return refused(400, "no key", None);
         };
+        if self.has(Defect::KeysPerDay) {
+            key = format!("{}/{key}", (self.clock + DAY / 2).div_euclid(DAY));
+        }
         match &call.raw {
             Some(RawBody::Padded { .. }) => return refused(413, "too large", None),
             Some(RawBody::Text(_)) => return refused(400, "no JSON", None),
@@ -169,6 +185,9 @@ impl Service {
         }
         if let Some((known, answer)) = self.keys.get(&key).cloned() {
             let same = known == *call;
+            if self.has(Defect::RefusesOldKeys) && self.clock - self.claimed[&key] > WINDOW {
+                return refused(409, "too old", None);
+            }
             if !same && self.slips(Defect::AcceptsOtherBodies) {
                 return act(self, call, now);
             }
@@ -185,6 +204,7 @@ impl Service {
         let declined = matches!(outcome, Outcome::Refused { status: Some(402), .. });
         let kept = matches!(outcome, Outcome::Ok { .. }) || (declined && !self.has(Defect::ForgetsDeclines));
         if kept {
+            self.claimed.insert(key.clone(), self.clock);
             self.keys.insert(key, (call.clone(), outcome.clone()));
         }
         outcome
@@ -271,6 +291,9 @@ impl Service {
         let extra = i64::from(self.slips(Defect::CreatesMoney));
         let legs = [(from, -amount), (to, amount + extra)];
         let kept = if self.slips(Defect::LosesALeg) { 1 } else { 2 };
+        if self.has(Defect::OrdersByClock) {
+            self.sequence = DAY * 365 + self.clock + 2 * i64::from(self.names);
+        }
         for (account, amount) in legs.into_iter().take(kept) {
             self.sequence += 1;
             let mut row = json!({

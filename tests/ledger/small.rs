@@ -1,6 +1,8 @@
 //! Small histories, written out by hand: each shows one thing that an oracle has to see, or must not take for one.
 
-use fireassay::fault::{Fault, Heal, Plan, Step, Trigger};
+use std::time::Duration;
+
+use fireassay::fault::{ClockChange, Fault, Heal, Plan, Shift, Step, Trigger};
 use fireassay::history::{
     AttemptId, Call, ClientId, Doubt, Event, FaultChange, History, InstanceName, IntentId, Moment, Outcome, Phase,
     RawBody, Record, StepId, What,
@@ -44,9 +46,13 @@ impl Small {
     }
 
     pub(crate) fn send(&mut self, intent: u32, call: Call) -> AttemptId {
+        self.send_to(1, intent, call)
+    }
+
+    fn send_to(&mut self, number: u16, intent: u32, call: Call) -> AttemptId {
         let attempt = AttemptId(self.attempts);
         self.attempts += 1;
-        let to = InstanceName { role: "api".into(), number: 1 };
+        let to = InstanceName { role: "api".into(), number };
         self.record(What::Invoke { attempt, intent: IntentId(intent), client: ClientId(0), to, call });
         attempt
     }
@@ -93,7 +99,7 @@ impl Small {
     }
 
     pub(crate) fn judge(&self, requirement: &str) -> Finding {
-        let patience = Patience { timeout: std::time::Duration::from_secs(1), attempts: 1, pause: Default::default() };
+        let patience = Patience { timeout: Duration::from_secs(1), attempts: 1, pause: Default::default() };
         let probe = Intent { call: Call::default(), binds: Vec::new() };
         let script = Script {
             intents: vec![probe],
@@ -379,6 +385,96 @@ fn only_what_is_sent_after_redis_was_hit_counts_as_sent_after_it() {
     small.transfer(3, 250, ok("t"));
     small.audit(legs(1, "t", (1, 2), 250));
     assert_eq!(small.seen("cache-loss", "sendings of applied keys"), 1);
+}
+
+/// The clock of api-2 is a day ahead, once this fault has bitten.
+fn with_a_clock_ahead() -> Small {
+    let mut small = Small::new();
+    let change = ClockChange::Step(Shift::forwards(Duration::from_hours(24)));
+    let fault = Fault::Clock { of: InstanceName { role: "api".into(), number: 2 }, change };
+    small.plan.steps.push(Step { fault, trigger: Trigger::Operations(1), heal: Heal::AtEnd });
+    small
+}
+
+impl Small {
+    fn transfer_by(&mut self, number: u16, intent: u32, amount: i64, outcome: Outcome) {
+        let attempt = self.send_to(number, intent, call("transfer", body(intent, amount)));
+        self.pass(1);
+        self.end(attempt, outcome);
+    }
+
+    fn clock_is_changed(&mut self) {
+        self.fault(FaultChange::Injected("now".into()));
+        self.fault(FaultChange::Bit("seen".into()));
+    }
+}
+
+#[test]
+fn an_answer_that_changes_with_the_clock_is_seen_and_one_that_changes_without_is_not_the_clocks() {
+    let mut small = with_a_clock_ahead();
+    small.transfer_by(1, 3, 250, ok("t"));
+    small.transfer_by(2, 3, 250, refused(409));
+    small.audit(legs(1, "t", (1, 2), 250));
+    assert_eq!(small.blamed("clock"), [""; 0], "the clocks agreed");
+
+    let mut small = with_a_clock_ahead();
+    small.transfer_by(1, 3, 250, ok("t"));
+    small.fault(FaultChange::Injected("now".into()));
+    small.transfer_by(2, 3, 250, refused(409));
+    small.fault(FaultChange::Missed("never read".into()));
+    small.audit(legs(1, "t", (1, 2), 250));
+    assert_eq!(small.blamed("clock"), [""; 0], "nobody read the clock");
+
+    let mut small = with_a_clock_ahead();
+    small.transfer_by(1, 3, 250, ok("t"));
+    let meanwhile = small.send_to(2, 3, call("transfer", body(3, 250)));
+    small.clock_is_changed();
+    small.end(meanwhile, refused(409));
+    small.audit(legs(1, "t", (1, 2), 250));
+    assert_eq!(small.blamed("clock"), [""; 0], "which time it was told is not known");
+
+    let mut small = with_a_clock_ahead();
+    small.transfer_by(1, 3, 250, ok("t"));
+    small.clock_is_changed();
+    small.transfer_by(2, 3, 250, refused(409));
+    small.audit(legs(1, "t", (1, 2), 250));
+    assert_eq!(small.blamed("clock"), ["changed"]);
+    assert_eq!(small.seen("clock", "sendings of applied keys"), 1);
+
+    let mut small = with_a_clock_ahead();
+    small.transfer_by(1, 3, 250, ok("t"));
+    small.clock_is_changed();
+    small.fault(FaultChange::Healed("right".into()));
+    small.transfer_by(2, 3, 250, refused(409));
+    small.audit(legs(1, "t", (1, 2), 250));
+    assert_eq!(small.blamed("clock"), [""; 0], "the clock was right again");
+}
+
+#[test]
+fn disorder_is_the_clocks_only_where_they_explain_all_of_it() {
+    let journal = |places: [i64; 3]| {
+        let legs = places.iter().zip(["t-3", "t-4", "t-5"]).zip([250, 251, 252]);
+        legs.flat_map(|((place, name), amount)| legs_of(*place, name, amount)).collect::<Vec<_>>()
+    };
+    let play = |by: [u16; 3], places: [i64; 3]| {
+        let mut small = with_a_clock_ahead();
+        small.clock_is_changed();
+        for (number, instance) in by.into_iter().enumerate() {
+            let intent = 3 + number as u32;
+            small.transfer_by(instance, intent, 250 + number as i64, ok(&format!("t-{intent}")));
+        }
+        small.audit(journal(places));
+        small.blamed("clock")
+    };
+    assert_eq!(play([2, 1, 2], [1, 3, 5]), [""; 0], "in order");
+    assert_eq!(play([2, 1, 2], [3, 1, 5]), ["reordered", "reordered"], "by the clocks, on both accounts");
+    assert_eq!(play([1, 2, 2], [3, 1, 5]), [""; 0], "against the clocks");
+    assert_eq!(play([1, 1, 2], [3, 1, 5]), [""; 0], "the clocks agreed");
+    assert_eq!(play([2, 1, 1], [5, 3, 1]), [""; 0], "two of them for another reason");
+}
+
+fn legs_of(first: i64, transfer: &str, amount: i64) -> Vec<Value> {
+    legs(first, transfer, (1, 2), amount)
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::time::Duration;
 
-use fireassay::fault::{Fault, Plan, Trigger};
+use fireassay::fault::{ClockChange, Fault, Plan, Trigger};
 use fireassay::history::{
     AttemptId, Call, ClientId, Doubt, Event, FaultChange, History, InstanceName, IntentId, Moment, Outcome, Phase,
     ProcessChange, StepId, What,
@@ -54,6 +54,7 @@ pub(crate) fn run(script: &Script, plan: &Plan, nature: Nature, seed: u64) -> Hi
         sent: 0,
         injected: vec![false; plan.steps.len()],
         down: BTreeMap::new(),
+        clocks: [Clock::default(); 2],
         shown: HashMap::new(),
         service: Service::new(nature.defect, nature.keys, nature.commit, seed),
         load: false,
@@ -82,10 +83,35 @@ struct World<'a> {
     injected: Vec<bool>,
     /// Until when an instance takes no requests.
     down: BTreeMap<usize, u64>,
+    clocks: [Clock; 2],
     shown: HashMap<i64, Value>,
     service: Service,
     load: bool,
     began: u64,
+}
+
+/// How wrong an instance's clock is.
+#[derive(Clone, Copy, Default)]
+struct Clock {
+    since: u64,
+    error: i64,
+    gains: f64,
+}
+
+impl Clock {
+    fn error(self, now: u64) -> i64 {
+        self.error + ((now - self.since) as f64 * self.gains) as i64
+    }
+
+    fn changed(self, change: ClockChange, now: u64) -> Self {
+        let here = Self { since: now, error: self.error(now), ..self };
+        match change {
+            ClockChange::Step(shift) => Self { error: here.error + shift.nanoseconds(), ..here },
+            ClockChange::Drift(rate) => Self { gains: rate.get() - 1.0, ..here },
+            ClockChange::Freeze => Self { gains: -1.0, ..here },
+            ClockChange::Back => Self::default(),
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -140,6 +166,7 @@ impl World<'_> {
         self.drain();
         let late = self.stragglers();
         self.load = false;
+        self.clocks = [Clock::default(); 2];
         for step in 0..self.plan.steps.len() {
             if self.injected[step] {
                 self.fault(step, FaultChange::Healed("over".into()));
@@ -351,8 +378,9 @@ impl World<'_> {
     }
 
     fn apply(&mut self, attempt: AttemptId) -> Outcome {
-        let call = &self.attempts[attempt.0 as usize].call;
+        let Sent { call, instance, .. } = &self.attempts[attempt.0 as usize];
         self.service.plants = self.load;
+        self.service.clock = self.now as i64 + self.clocks[*instance].error(self.now);
         let (outcome, published) = self.service.apply(call, self.now);
         for _ in 0..published {
             self.schedule(30 * MS, Due::Publish);
@@ -430,7 +458,7 @@ impl World<'_> {
     fn nemesis(&mut self) {
         for step in 0..self.plan.steps.len() {
             let due = match self.plan.steps[step].trigger {
-                Trigger::Operations(count) => self.sent >= count,
+                Trigger::Operations(count) | Trigger::OperationsThen { count, .. } => self.sent >= count,
                 Trigger::At(_) => self.sent >= 30,
                 Trigger::After { step, .. } => self.injected[usize::from(step.0)],
             };
@@ -443,6 +471,10 @@ impl World<'_> {
                 Fault::Stop(name) => self.stop(name),
                 Fault::Kill(name) if name.role == "relay" => self.service.redeliver(),
                 Fault::Kill(name) if name.role == "api" => self.kill(usize::from(name.number - 1)),
+                Fault::Clock { of, change } if of.role == "api" => {
+                    let clock = &mut self.clocks[usize::from(of.number - 1)];
+                    *clock = clock.changed(*change, self.now);
+                }
                 _ => {}
             }
             self.fault(step, FaultChange::Bit("it did".into()));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chunked::Chunked;
-use super::{Begin, End, Kind, Label, Piece, Reader, Unreadable};
+use super::{Begin, Code, End, Kind, Label, Piece, Reader, Said, Unreadable};
 
 /// The longest head that is read; a longer one ends the reading.
 const HEAD_MAX: usize = 64 << 10;
@@ -18,17 +18,27 @@ const PIPELINE_MAX: usize = 1_024;
 /// The longest path in a label; the rest is left out.
 const PATH_MAX: usize = 96;
 
+const UPGRADED: Unreadable = Unreadable("the connection was upgraded to another protocol");
+
 /// Readers for a new connection.
 pub(super) fn readers() -> (Box<dyn Reader>, Box<dyn Reader>) {
     let asked = Asked::default();
-    let requests = Requests { asked: asked.clone(), exchange: 0, body: None };
+    let requests = Requests { asked: asked.clone(), exchange: 0, current: None };
     let replies = Replies { asked, current: None };
     (Box::new(requests), Box::new(replies))
 }
 
-/// The requests that wait for their replies, which come in the same order.
+/// What the readers of the two directions know together.
 #[derive(Clone, Debug, Default)]
-struct Asked(Arc<Mutex<VecDeque<Question>>>);
+struct Asked(Arc<Mutex<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The requests that wait for their replies, which come in the same order.
+    questions: VecDeque<Question>,
+    /// The server has agreed to speak something else.
+    upgraded: bool,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Question {
@@ -38,7 +48,7 @@ struct Question {
 }
 
 impl Asked {
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Question>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -69,26 +79,32 @@ impl Body {
     }
 }
 
-fn pass(len: usize) -> Piece {
-    if len == 0 { Piece::More } else { Piece::Pass(len) }
+/// The next piece of the message that has begun, if one has.
+fn rest(current: &mut Option<(End, Body)>, bytes: &[u8]) -> Result<Option<Piece>, Unreadable> {
+    let Some((end, body)) = current else { return Ok(None) };
+    if let Some(len) = body.advance(bytes)? {
+        end.bytes += len as u64;
+        return Ok(Some(if len == 0 { Piece::More } else { Piece::Pass(len) }));
+    }
+    Ok(current.take().map(|(end, _)| Piece::End(end)))
 }
 
 struct Requests {
     asked: Asked,
     /// The exchange that began last.
     exchange: u64,
-    /// What is left of its body, if it is not complete.
-    body: Option<Body>,
+    /// The request that has begun.
+    current: Option<(End, Body)>,
 }
 
 impl Reader for Requests {
     fn read(&mut self, bytes: &[u8]) -> Result<Piece, Unreadable> {
-        if let Some(body) = &mut self.body {
-            if let Some(len) = body.advance(bytes)? {
-                return Ok(pass(len));
-            }
-            self.body = None;
-            return Ok(Piece::End(End { exchange: self.exchange, status: None }));
+        if let Some(piece) = rest(&mut self.current, bytes)? {
+            return Ok(piece);
+        }
+        if self.asked.waiting().upgraded && !bytes.is_empty() {
+            // Without this, what is half a head of HTTP would be held back for ever.
+            return Err(UPGRADED);
         }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut request = httparse::Request::new(&mut fields);
@@ -103,9 +119,10 @@ impl Reader for Requests {
         if method == "CONNECT" {
             return Err(Unreadable("a tunnel was asked for"));
         }
-        self.body = Some(framing(request.headers)?.unwrap_or(Body::Fixed(0)));
+        let body = framing(request.headers)?.unwrap_or(Body::Fixed(0));
         self.exchange += 1;
-        let mut queue = self.asked.queue();
+        self.current = Some((End::request(self.exchange, len as u64), body));
+        let queue = &mut self.asked.waiting().questions;
         if queue.len() == PIPELINE_MAX {
             return Err(Unreadable("more than 1,024 requests wait for their replies"));
         }
@@ -123,13 +140,8 @@ struct Replies {
 
 impl Reader for Replies {
     fn read(&mut self, bytes: &[u8]) -> Result<Piece, Unreadable> {
-        if let Some((end, body)) = &mut self.current {
-            if let Some(len) = body.advance(bytes)? {
-                return Ok(pass(len));
-            }
-            let end = *end;
-            self.current = None;
-            return Ok(Piece::End(end));
+        if let Some(piece) = rest(&mut self.current, bytes)? {
+            return Ok(piece);
         }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut response = httparse::Response::new(&mut fields);
@@ -142,12 +154,15 @@ impl Reader for Replies {
         };
         let status = response.code.unwrap_or_default();
         match status {
-            101 => return Err(Unreadable("the connection was upgraded to another protocol")),
+            101 => {
+                self.asked.waiting().upgraded = true;
+                return Err(UPGRADED);
+            }
             // An interim reply; the final one is still to come.
             100..=199 => return Ok(Piece::Pass(len)),
             _ => {}
         }
-        let Some(question) = self.asked.queue().pop_front() else {
+        let Some(question) = self.asked.waiting().questions.pop_front() else {
             return Err(Unreadable("a reply came that no request had asked for"));
         };
         let body = match status {
@@ -155,7 +170,9 @@ impl Reader for Replies {
             204 | 304 => Body::Fixed(0),
             _ => framing(response.headers)?.unwrap_or(Body::UntilClose),
         };
-        self.current = Some((End { exchange: question.exchange, status: Some(status) }, body));
+        let code = Code::new(status.to_string().as_bytes());
+        let end = End { exchange: question.exchange, said: said(status), code, bytes: len as u64 };
+        self.current = Some((end, body));
         let kind = Kind::Reply { rewritten: None };
         Ok(Piece::Begin(Begin { exchange: question.exchange, len, kind }))
     }
@@ -209,6 +226,15 @@ fn digits(value: &[u8]) -> Option<u64> {
     let value = value.trim_ascii();
     let plain = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(value).ok().filter(|_| plain)?.parse().ok()
+}
+
+/// What a status says. A server that fails may have done its work before.
+fn said(status: u16) -> Said {
+    match status {
+        200..=399 => Said::Applied,
+        400..=499 => Said::Refused,
+        _ => Said::Unclear,
+    }
 }
 
 /// Whether a method may change something (RFC 9110, section 9.2.1).

@@ -1,16 +1,24 @@
 //! Kafka's wire protocol: frames of a length, an api key, a version and a correlation id.
 //!
 //! A broker tells its clients where to connect to. To keep them on the link, the replies that name brokers are
-//! rewritten ([`super::kafka_rewrite`]): Metadata, FindCoordinator, DescribeCluster and Produce. Other calls that
-//! would name one are offered in ApiVersions only up to the last version that does not. All other frames pass as
-//! they come, without being gathered in memory.
+//! rewritten ([`rewrite`]): Metadata, FindCoordinator, DescribeCluster and Produce. Other calls that
+//! would name one are offered in ApiVersions only up to the last version that does not. Of calls that
+//! change something the error codes are read ([`outcome`]). All other frames pass as they come, without being gathered in
+//! memory.
+
+mod call;
+mod fields;
+mod outcome;
+mod request;
+mod rewrite;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::kafka_rewrite::{self, Call};
-use super::{Begin, End, Kind, Label, Piece, Reader, Unreadable};
+use super::{Begin, End, Kind, Label, Piece, Reader, Said, Unreadable};
+use call::Call;
+use request::Success;
 
 /// The longest frame believed in; brokers accept 100 MiB by default.
 const FRAME_MAX: usize = 1 << 30;
@@ -18,8 +26,8 @@ const FRAME_MAX: usize = 1 << 30;
 /// The longest reply that is gathered to be rewritten.
 const REWRITE_MAX: usize = 16 << 20;
 
-/// The most requests remembered until their replies come. Those that are never answered (Produce with acks=0) are
-/// forgotten when a later one is.
+/// The most requests remembered until their replies come. Those that are never answered are forgotten when a later one
+/// is.
 const PIPELINE_MAX: usize = 4_096;
 
 /// Length, api key, version, correlation id.
@@ -28,10 +36,10 @@ const REQUEST_HEAD: usize = 12;
 /// Length, correlation id.
 const REPLY_HEAD: usize = 8;
 
-/// Readers for a new connection through the link with this address.
-pub(super) fn readers(address: SocketAddr) -> (Box<dyn Reader>, Box<dyn Reader>) {
+/// Readers for a new connection through the link with this address. Topics in `prefix` are told without it.
+pub(super) fn readers(address: SocketAddr, prefix: &str) -> (Box<dyn Reader>, Box<dyn Reader>) {
     let asked = Asked::default();
-    let requests = Requests { asked: asked.clone(), exchange: 0, left: None };
+    let requests = Requests { asked: asked.clone(), exchange: 0, left: None, prefix: prefix.to_owned() };
     let replies = Replies { asked, address, left: None };
     (Box::new(requests), Box::new(replies))
 }
@@ -45,6 +53,7 @@ struct Question {
     exchange: u64,
     correlation: [u8; 4],
     call: Call,
+    success: Success,
 }
 
 impl Asked {
@@ -54,10 +63,10 @@ impl Asked {
 }
 
 /// The rest of a frame that has begun.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Left {
-    exchange: u64,
     bytes: usize,
+    end: End,
 }
 
 impl Left {
@@ -65,9 +74,7 @@ impl Left {
     fn next(left: &mut Option<Self>, available: usize) -> Option<Piece> {
         let frame = left.as_mut()?;
         if frame.bytes == 0 {
-            let end = End { exchange: frame.exchange, status: None };
-            *left = None;
-            return Some(Piece::End(end));
+            return left.take().map(|left| Piece::End(left.end));
         }
         let here = frame.bytes.min(available);
         frame.bytes -= here;
@@ -77,6 +84,7 @@ impl Left {
 
 struct Requests {
     asked: Asked,
+    prefix: String,
     exchange: u64,
     left: Option<Left>,
 }
@@ -92,15 +100,25 @@ impl Reader for Requests {
         if !(0..=1_000).contains(&call.key) || !(0..=1_000).contains(&call.version) {
             return Err(Unreadable("a frame names an api that Kafka does not have"));
         }
-        self.exchange += 1;
-        let mut queue = self.asked.queue();
-        if queue.len() == PIPELINE_MAX {
-            queue.pop_front();
+        let look = request::look_len(call, len);
+        if bytes.len() < look {
+            return Ok(Piece::More);
         }
-        queue.push_back(Question { exchange: self.exchange, correlation: [c0, c1, c2, c3], call });
-        self.left = Some(Left { exchange: self.exchange, bytes: len - REQUEST_HEAD });
-        let label = Label { text: label(call.key), changes: changes(call.key) };
-        Ok(Piece::Begin(Begin { exchange: self.exchange, len: REQUEST_HEAD, kind: Kind::Request(label) }))
+        let asks = request::read(call, bytes.get(REQUEST_HEAD..look).unwrap_or_default(), &self.prefix);
+        self.exchange += 1;
+        if asks.answered {
+            let mut queue = self.asked.queue();
+            if queue.len() == PIPELINE_MAX {
+                queue.pop_front();
+            }
+            let correlation = [c0, c1, c2, c3];
+            queue.push_back(Question { exchange: self.exchange, correlation, call, success: asks.success });
+        }
+        let here = look.max(REQUEST_HEAD);
+        self.left = Some(Left { bytes: len - here, end: End::request(self.exchange, len as u64) });
+        let text = asks.detail.iter().fold(call.name(), |name, detail| format!("{name} {detail}"));
+        let label = Label { text, changes: call.changes() };
+        Ok(Piece::Begin(Begin { exchange: self.exchange, len: here, kind: Kind::Request(label) }))
     }
 }
 
@@ -122,22 +140,30 @@ impl Reader for Replies {
         let Some(question) = place.and_then(|place| queue.get(place).copied()) else {
             return Err(Unreadable("a reply came that no request had asked for"));
         };
-        let Question { exchange, call, .. } = question;
+        let Question { exchange, call, success, .. } = question;
+        let mut end = End { exchange, said: Said::Unclear, code: None, bytes: len as u64 };
         let mut rewritten = None;
         let mut here = REPLY_HEAD;
-        if kafka_rewrite::concerns(call) {
-            if len > REWRITE_MAX {
-                return Err(Unreadable("a reply that names brokers is longer than 16 MiB"));
-            }
+        let rewrites = rewrite::concerns(call);
+        if rewrites && len > REWRITE_MAX {
+            return Err(Unreadable("a reply that names brokers is longer than 16 MiB"));
+        }
+        if rewrites || outcome::concerns(call, len) {
             let Some(frame) = bytes.get(..len) else { return Ok(Piece::More) };
-            let body = kafka_rewrite::rewrite(call, &frame[REPLY_HEAD..], self.address)
-                .ok_or(Unreadable("a reply that names brokers has a form that is not known"))?;
-            rewritten = Some(framed([c0, c1, c2, c3], &body));
+            let body = &frame[REPLY_HEAD..];
             here = len;
+            if outcome::concerns(call, len) {
+                (end.said, end.code) = outcome::read(call, body, success);
+            }
+            if rewrites {
+                let body = rewrite::rewrite(call, body, self.address)
+                    .ok_or(Unreadable("a reply that names brokers has a form that is not known"))?;
+                rewritten = Some(framed([c0, c1, c2, c3], &body));
+            }
         }
         // Those before it will not be answered any more.
         queue.drain(..=place.unwrap_or_default());
-        self.left = Some(Left { exchange, bytes: len - here });
+        self.left = Some(Left { bytes: len - here, end });
         Ok(Piece::Begin(Begin { exchange, len: here, kind: Kind::Reply { rewritten } }))
     }
 }
@@ -153,41 +179,4 @@ fn framed(correlation: [u8; 4], body: &[u8]) -> Vec<u8> {
     // At most REWRITE_MAX and a few bytes for each address: far below the limit of an i32.
     let len = (body.len() + correlation.len()) as u32;
     [&len.to_be_bytes()[..], &correlation, body].concat()
-}
-
-/// Whether a call may change what others see. Heartbeats and the handshakes of groups are left out: they come by
-/// themselves, and would use up picks.
-fn changes(key: i16) -> bool {
-    matches!(key, 0 | 8 | 19 | 20 | 21 | 22 | 24 | 25 | 26 | 28 | 37)
-}
-
-fn label(key: i16) -> String {
-    let name = match key {
-        0 => "Produce",
-        1 => "Fetch",
-        2 => "ListOffsets",
-        3 => "Metadata",
-        8 => "OffsetCommit",
-        9 => "OffsetFetch",
-        10 => "FindCoordinator",
-        11 => "JoinGroup",
-        12 => "Heartbeat",
-        13 => "LeaveGroup",
-        14 => "SyncGroup",
-        17 => "SaslHandshake",
-        18 => "ApiVersions",
-        19 => "CreateTopics",
-        20 => "DeleteTopics",
-        21 => "DeleteRecords",
-        22 => "InitProducerId",
-        24 => "AddPartitionsToTxn",
-        25 => "AddOffsetsToTxn",
-        26 => "EndTxn",
-        28 => "TxnOffsetCommit",
-        37 => "CreatePartitions",
-        60 => "DescribeCluster",
-        68 => "ConsumerGroupHeartbeat",
-        _ => return format!("api {key}"),
-    };
-    name.to_owned()
 }

@@ -1,39 +1,48 @@
 //! Readers: where messages begin and end in a stream of bytes, and what they are called.
 //!
 //! A reader never changes what arrives in which order, and what it cannot read passes as bytes, unless that would let a
-//! client past its link ([`Protocol::passes_unread`]). A protocol without a
-//! reader of its own ([`Bytes`]) has no exchanges; faults that act on bytes and connections work all the same.
+//! client past its link ([`Protocol::passes_unread`]).
 
 mod chunked;
+mod code;
 mod http;
 mod kafka;
-mod kafka_rewrite;
+mod postgres;
+mod redis;
 
 use std::net::SocketAddr;
 
 use super::faults::Way;
+pub(super) use code::Code;
 
 /// What is spoken on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.1. Exchanges are labelled `POST /transfers`, without the query.
     Http,
-    /// Bytes only, so far. TLS and GSS requests reach the server, which answers them.
+    /// Version 3 of the protocol. Exchanges are labelled with the shape of their SQL: `COMMIT`,
+    /// `insert into postings (id, amount) values (?)`. A connection that becomes encrypted passes as bytes.
     Postgres,
-    /// Bytes only, so far.
+    /// RESP2 and RESP3. Exchanges are labelled `SET`, `XGROUP CREATE`. A connection that becomes a monitor or a replica's,
+    /// or on which replies are switched off, passes as bytes from then on.
     Redis,
-    /// Exchanges are labelled `Produce`. Addresses in replies become the link's, so that clients stay on it; a connection
+    /// Exchanges are labelled `Fetch`, `Produce transfers`, `EndTxn commit`. Addresses in replies become the link's, so that clients stay on it; a connection
     /// with a reply that cannot be read is cut. The link leads to one broker.
     Kafka,
+    /// Anything else. Bytes only, without exchanges: faults that act on bytes and connections work all the same.
+    Bytes,
 }
 
 impl Protocol {
-    /// Readers for the two directions of a new connection: requests, replies. `address` is the link's.
-    pub(super) fn readers(self, address: SocketAddr) -> (Box<dyn Reader>, Box<dyn Reader>) {
+    /// Readers for the two directions of a new connection: requests, replies. `address` is the link's. Names that begin
+    /// with `prefix` are told without it.
+    pub(super) fn readers(self, address: SocketAddr, prefix: &str) -> (Box<dyn Reader>, Box<dyn Reader>) {
         match self {
             Self::Http => http::readers(),
-            Self::Kafka => kafka::readers(address),
-            Self::Postgres | Self::Redis => (Box::new(Bytes), Box::new(Bytes)),
+            Self::Kafka => kafka::readers(address, prefix),
+            Self::Postgres => postgres::readers(),
+            Self::Redis => redis::readers(),
+            Self::Bytes => (Box::new(Bytes), Box::new(Bytes)),
         }
     }
 
@@ -103,12 +112,36 @@ pub(super) struct Label {
 }
 
 /// The end of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct End {
     /// The exchange it belongs to.
     pub(super) exchange: u64,
-    /// The status of a reply, where the protocol has one.
-    pub(super) status: Option<u16>,
+    /// What a reply said about the request. A request says nothing: [`Said::Unclear`].
+    pub(super) said: Said,
+    /// How a reply said it, for people.
+    pub(super) code: Option<Code>,
+    /// How many bytes the message had as it came.
+    pub(super) bytes: u64,
+}
+
+/// What a reply says about what its request changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It worked, and what it changed stands.
+    Applied,
+    /// It worked inside a transaction that is still open.
+    Pending,
+    /// It failed: nothing of it stands.
+    Refused,
+    /// The protocol, or its reader, does not say.
+    Unclear,
+}
+
+impl End {
+    /// The end of a request.
+    fn request(exchange: u64, bytes: u64) -> Self {
+        Self { exchange, said: Said::Unclear, code: None, bytes }
+    }
 }
 
 /// Why a stream cannot be followed any further.

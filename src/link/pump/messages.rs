@@ -1,13 +1,19 @@
 //! What a pump does where messages begin and end: picked exchanges are cut, copied or swallowed here.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Buf;
+use tokio::time::Instant;
 
 use super::{Pump, Stop};
 use crate::fault::Repeat;
-use crate::link::exchange::{Loss, Opening, Place, REPEATABLE_MAX};
+use crate::link::evidence::Evidence;
+use crate::link::exchange::{Loss, Opening, Place, REPEATABLE_MAX, Taker};
 use crate::link::faults::Way;
-use crate::link::protocol::{Begin, End, Kind, Label};
-use crate::link::repeat;
+use crate::link::hold::hold;
+use crate::link::protocol::{Begin, End, Kind, Label, Said};
+use crate::link::{LinkAct, Release, repeat};
 
 /// A request as it passes.
 #[derive(Default)]
@@ -38,30 +44,65 @@ impl Pump<'_> {
         let Begin { exchange, len, kind } = begin;
         match kind {
             Kind::Request(label) => {
-                self.asked(exchange, &label, ready).await?;
+                let ready = self.asked(exchange, &label, ready).await?;
+                self.connection.trace.passed(exchange);
                 Ok(self.take(ready, len))
             }
             Kind::Reply { rewritten } => self.answered(exchange, len, rewritten, ready).await,
         }
     }
 
-    async fn asked(&mut self, exchange: u64, label: &Label, ready: usize) -> Result<(), Stop> {
+    async fn asked(&mut self, exchange: u64, label: &Label, ready: usize) -> Result<usize, Stop> {
         let shared = &self.connection.shared;
-        shared.tally.exchange();
-        if !label.changes || self.armed.is_empty() {
-            return Ok(());
+        shared.tally.exchange(label.changes);
+        self.connection.trace.begun(shared, self.connection.number, exchange, label);
+        if self.armed.is_empty() {
+            return Ok(ready);
         }
         let place = Place { seed: shared.seed, connection: self.connection.number, exchange };
-        match self.connection.exchanges.begun(&self.armed, place, &label.text, shared.protocol.repeats()) {
-            Opening::Pass => Ok(()),
-            Opening::Record => {
-                self.copy = Some(Copy::default());
-                Ok(())
+        let Opening { before, record } =
+            self.connection.exchanges.begun(&self.armed, place, label, shared.protocol.repeats());
+        if record {
+            self.copy = Some(Copy::default());
+        }
+        let Some(Taker { evidence, act }) = before else { return Ok(ready) };
+        // What came before it on this connection has nothing to do with it.
+        self.emit(ready).await?;
+        let label = &label.text;
+        let lost = match act {
+            LinkAct::Delay(by) => {
+                evidence.act(format!("held {label} for {}", humantime::format_duration(by)));
+                self.wait(&evidence, by).await;
+                return Ok(0);
             }
-            Opening::Cut(evidence) => {
-                self.emit(ready).await?;
-                evidence.act(format!("cut {} before it was passed on (NotSent)", label.text));
-                Err(Stop::Taken)
+            LinkAct::HoldBefore => {
+                let place = format!("before {label} was passed on (NotSent)");
+                hold(&evidence, label, place).await == Some(Release::Lost)
+            }
+            _ => {
+                evidence.act(format!("cut {label} before it was passed on (NotSent)"));
+                true
+            }
+        };
+        if !lost {
+            return Ok(0);
+        }
+        self.connection.exchanges.forget(exchange);
+        Err(Stop::Taken)
+    }
+
+    /// Waits this long, or until the fault is healed.
+    async fn wait(&mut self, evidence: &Arc<Evidence>, by: Duration) {
+        let end = Instant::now() + by;
+        while self.armed.has(evidence) {
+            tokio::select! {
+                () = tokio::time::sleep_until(end) => return,
+                changed = self.faults.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.armed = self.faults.borrow_and_update().clone();
+                }
             }
         }
     }
@@ -109,14 +150,35 @@ impl Pump<'_> {
                 if let Some(delivery) = self.connection.exchanges.answered(end.exchange) {
                     repeat::deliver(shared, delivery, None);
                 }
-                let Some(Loss { evidence, label }) = self.losing.take() else { return Ok(ready) };
-                evidence.act(match end.status {
-                    // Where the reader knows no status, as on Kafka, the reply may have been an error.
-                    None => format!("lost the reply to {label} (Sent)"),
-                    Some(status @ 400..) => format!("lost the reply {status} to {label} (Sent)"),
-                    Some(status) => format!("lost the reply {status} to {label} (Applied)"),
-                });
-                Err(Stop::Taken)
+                self.connection.trace.answered(shared, &end, self.losing.is_some());
+                let Some(loss) = self.losing.take() else { return Ok(ready) };
+                Err(self.lost(loss, &end).await)
+            }
+        }
+    }
+
+    /// The whole reply of a picked exchange has been read and not passed on.
+    async fn lost(&mut self, loss: Loss, end: &End) -> Stop {
+        let Loss { taker: Taker { evidence, act }, label } = loss;
+        let code = end.code.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
+        // Of anything else it is only known that the upstream had it: the reply may have been an error.
+        let truth = if end.said == Said::Applied { "Applied" } else { "Sent" };
+        match act {
+            LinkAct::LoseReply => {
+                evidence.act(format!("lost the reply{code} to {label} ({truth}) and fell silent"));
+                self.connection.silence(&evidence);
+                Stop::Silent
+            }
+            LinkAct::HoldAfter => {
+                let place = format!("after {label} was answered{code} ({truth})");
+                if hold(&evidence, &label, place).await.is_none() {
+                    evidence.act(format!("lost the reply{code} to {label} ({truth})"));
+                }
+                Stop::Taken
+            }
+            _ => {
+                evidence.act(format!("lost the reply{code} to {label} ({truth})"));
+                Stop::Taken
             }
         }
     }

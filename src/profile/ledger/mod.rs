@@ -8,14 +8,15 @@ mod contract;
 pub mod facts;
 mod oracles;
 mod pending;
+mod trim;
 pub mod workload;
 
 pub use oracles::{judge, requirements};
 
 use self::facts::Facts;
 use self::workload::LedgerWorkload;
-use super::{Field, JudgedCase, Operation, Pending, Profile};
-use crate::history::History;
+use super::{Field, JudgedCase, Operation, Pending, Profile, Script};
+use crate::history::{Call, History};
 use crate::judgement::Finding;
 use crate::suite::{Suite, SuiteError};
 
@@ -50,5 +51,13 @@ impl Profile for Ledger {
 
     fn judge(&self, history: &History, case: &JudgedCase<'_>) -> Vec<Finding> {
         judge(&Facts::read(history), case)
+    }
+
+    fn touches(&self, call: &Call) -> Vec<String> {
+        trim::touches(call)
+    }
+
+    fn trim(&self, script: &Script) -> Script {
+        trim::trim(script)
     }
 }

@@ -17,6 +17,7 @@ create table idempotency_keys (
     request text not null,               -- the request in canonical form: the same key must mean the same thing
     status  integer,
     answer  text,
+    claimed_ms bigint,                   -- by the clock of whoever claimed it; only the defects that go by it write it
     check ((status is null) = (answer is null))
 );
 

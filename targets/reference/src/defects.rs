@@ -35,6 +35,12 @@ defects! {
     KeyBeforeTransfer = "key-before-transfer",
     /// Keys are unique per debited account only.
     KeyPerAccount = "key-per-account",
+    /// Keys are unique per day only, by the clock of the instance.
+    KeyPerDay = "key-per-day",
+    /// A key is refused when it is older than 30 seconds, by the clock of the instance.
+    KeyWindow = "key-window",
+    /// Answers are kept for a day, by the clock of the instance.
+    AnswerExpires = "answer-expires",
     /// A key that comes with another request gets the first one's answer.
     MismatchAccepted = "mismatch-accepted",
     /// A decline leaves nothing behind.
@@ -57,6 +63,8 @@ defects! {
     LockOrder = "lock-order",
     /// Entries are numbered when the transaction starts.
     OrderByStart = "order-by-start",
+    /// Entries are numbered by the clock of the instance.
+    OrderByClock = "order-by-clock",
     /// The balance follows in a second transaction.
     ProjectionLater = "projection-later",
     /// Nobody asks whether a transfer has been reversed.

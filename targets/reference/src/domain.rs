@@ -29,6 +29,11 @@ impl Key {
     pub(crate) fn within(&self, account: &AccountId) -> Self {
         Self(format!("{}/{}", account.0, self.0))
     }
+
+    /// The same key within one day, counted from 1970.
+    pub(crate) fn of_day(&self, day: u64) -> Self {
+        Self(format!("{day}/{}", self.0))
+    }
 }
 
 /// An account's id.

@@ -96,7 +96,12 @@ impl Reader {
             }
             What::Record(record) => self.record(event.at, record),
             What::EventsRead => self.facts.events_read = self.phase == Phase::Audit,
-            What::Rows { .. } | What::Unsettled { .. } | What::Note { .. } | What::End { .. } => {}
+            What::Rows { .. }
+            | What::Exchange(_)
+            | What::Rested
+            | What::Unsettled { .. }
+            | What::Note { .. }
+            | What::End { .. } => {}
         }
         self.event = self.event.saturating_add(1);
     }

@@ -61,7 +61,7 @@ fn lost(found: &mut Found, seen: &Seen<'_>, id: IntentId, intent: &Intent) {
 
 /// Whether the acknowledgement may speak of another intent's effect, which is judged elsewhere: a key that came with
 /// two bodies (`ledger.key-mismatch`), or a second reversal that is answered with the first.
-fn answered_for_another(seen: &Seen<'_>, id: IntentId, intent: &Intent) -> bool {
+pub(super) fn answered_for_another(seen: &Seen<'_>, id: IntentId, intent: &Intent) -> bool {
     let acknowledged = |other: IntentId| other != id && seen.facts.intents[other.0 as usize].heard.ok;
     let other_body = intent.key.is_some_and(|key| seen.books.with_key(key).any(acknowledged));
     let same_original = |transfer: Transfer| {

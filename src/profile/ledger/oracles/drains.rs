@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use super::{Found, Seen};
-use crate::fault::{Fault, Node};
+use crate::fault::{AtExchange, Fault, Node};
 use crate::history::{AttemptId, InstanceName, Moment, StepId};
 use crate::judgement::Witness;
 use crate::profile::ledger::facts::{Answer, Attempt, FaultKind, Instance, ProcessKind, Why};
@@ -139,7 +139,11 @@ fn late(found: &mut Found, seen: &Seen<'_>, stop: &Stop<'_>) {
 }
 
 fn killed_by_plan(seen: &Seen<'_>, name: &InstanceName) -> bool {
-    seen.plan.steps.iter().any(|step| matches!(&step.fault, Fault::Kill(killed) if killed == name))
+    seen.plan.steps.iter().any(|step| match &step.fault {
+        Fault::Kill(killed) => killed == name,
+        Fault::Exchange(at) => at.victim() == Some(name),
+        _ => false,
+    })
 }
 
 /// Whether the plan itself ends connections between callers and this instance.
@@ -149,8 +153,7 @@ fn breaks_connections(seen: &Seen<'_>, name: &InstanceName) -> bool {
         Fault::Cut { edge }
         | Fault::Blackhole { edge }
         | Fault::Partition { edge, .. }
-        | Fault::LoseReply { edge, .. }
-        | Fault::CutBefore { edge, .. } => matches!(&edge.to, Node::Instance(to) if to == name),
+        | Fault::Exchange(AtExchange { edge, .. }) => matches!(&edge.to, Node::Instance(to) if to == name),
         _ => false,
     })
 }

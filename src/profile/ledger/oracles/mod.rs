@@ -8,6 +8,7 @@ mod append_only;
 mod atomic;
 mod bad_input;
 mod cache_loss;
+mod clock;
 mod conserved;
 mod contention;
 mod drains;
@@ -26,6 +27,7 @@ mod reverse_once;
 mod same_answer;
 mod silence;
 mod story;
+mod wall;
 
 use found::Found;
 
@@ -66,6 +68,7 @@ const ORACLES: &[(&str, Oracle)] = &[
     ("ledger.event", event::judge),
     ("ledger.event-order", event_order::judge),
     ("ledger.cache-loss", cache_loss::judge),
+    ("ledger.clock", clock::judge),
     ("ledger.contention", contention::judge),
     ("ledger.bad-input", bad_input::judge),
     ("ledger.recovers", recovers::judge),

@@ -23,9 +23,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         };
         compared += u64::from(pairs().next().is_some());
         let reused = seen.books.is_reused(intent.key);
-        let contradiction = pairs().find(|((_, before), (_, after))| {
-            differ(before.answer, after.answer) || (!reused && differently_refused(before.answer, after.answer))
-        });
+        let contradiction = pairs().find(|((_, before), (_, after))| contradict(before.answer, after.answer, reused));
         if let Some(((first, before), (last, after))) = contradiction {
             found.blame("changed", || {
                 let expected = format!("{} gets the same answer every time", seen.intent(id));
@@ -42,15 +40,20 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
 }
 
 /// The definite answers of an intent, the latest first.
-fn answers<'a>(seen: &'a Seen<'_>, intent: &'a Intent) -> impl Iterator<Item = (AttemptId, &'a Attempt)> {
+pub(super) fn answers<'a>(seen: &'a Seen<'_>, intent: &'a Intent) -> impl Iterator<Item = (AttemptId, &'a Attempt)> {
     let silent = |answer| matches!(answer, Answer::Unknown(_) | Answer::Refused { status: None, .. });
     seen.facts.attempts_of(intent).filter(move |(_, attempt)| !silent(attempt.answer))
 }
 
 /// A body that lost its key to another one may be refused while the other is under way, and win once that has failed.
-fn is_contested(seen: &Seen<'_>, intent: &Intent) -> bool {
+pub(super) fn is_contested(seen: &Seen<'_>, intent: &Intent) -> bool {
     let in_doubt = |key| seen.books.with_key(key).any(|other| seen.facts.intents[other.0 as usize].heard.unknown);
     seen.books.is_reused(intent.key) && intent.key.is_some_and(in_doubt)
+}
+
+/// Whether two answers do not go together; `reused` says that the key came with more than one body.
+pub(super) fn contradict(one: Answer, other: Answer, reused: bool) -> bool {
+    differ(one, other) || (!reused && differently_refused(one, other))
 }
 
 fn differ(one: Answer, other: Answer) -> bool {
@@ -76,7 +79,7 @@ fn named(answer: Answer) -> Option<Transfer> {
     }
 }
 
-fn tell(seen: &Seen<'_>, answer: Answer) -> String {
+pub(super) fn tell(seen: &Seen<'_>, answer: Answer) -> String {
     let word = match answer {
         Answer::Ok { .. } => "acknowledged".to_owned(),
         Answer::Refused { status, .. } => format!("refused with {}", status.unwrap_or_default()),

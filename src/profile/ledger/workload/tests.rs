@@ -11,7 +11,7 @@ use crate::fault::{Trigger, resolve};
 use crate::history::InstanceName;
 use crate::profile::Workload;
 use crate::profile::script::{Arrival, Script};
-use crate::suite::{Requirement, Tier};
+use crate::suite::{Explore, Requirement, Tier};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +32,8 @@ struct CaseFile {
     workload: LedgerWorkload,
     #[serde(default)]
     fault: Vec<FaultSpec>,
+    #[expect(dead_code, reason = "read so that it is known")]
+    explore: Option<Explore>,
     #[serde(default)]
     read_every: Option<Span>,
     settle: Span,

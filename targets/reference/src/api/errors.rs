@@ -39,6 +39,7 @@ impl ApiError {
             LedgerError::UnknownAccount | LedgerError::UnknownTransfer => StatusCode::NOT_FOUND,
             LedgerError::CurrencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
             LedgerError::KeyReuse
+            | LedgerError::KeyTooOld
             | LedgerError::AccountExists
             | LedgerError::AlreadyReversed
             | LedgerError::NotReversible => StatusCode::CONFLICT,

@@ -14,6 +14,9 @@ pub(crate) enum LedgerError {
     /// The key stands for another request.
     #[error("key_reuse")]
     KeyReuse,
+    /// The key is older than the defect `key-window` takes.
+    #[error("key_too_old")]
+    KeyTooOld,
     /// The currency is not that of both accounts.
     #[error("currency_mismatch")]
     CurrencyMismatch,

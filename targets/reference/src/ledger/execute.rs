@@ -3,7 +3,7 @@
 use super::idempotency::{self, Claim};
 use super::posting::Posting;
 use super::transfers::Decision;
-use super::{Ledger, LedgerError, piecemeal, transfers};
+use super::{Ledger, LedgerError, by_clock, piecemeal, transfers};
 use crate::cache::KnownAnswer;
 use crate::defects::Defect;
 use crate::domain::{Answer, Key, Request, new_id};
@@ -160,7 +160,7 @@ impl Ledger {
         match request {
             // Made by partitioning the table of keys by account: a unique index then has to contain the account.
             Request::Transfer(order) if self.defects.has(Defect::KeyPerAccount) => key.within(&order.from),
-            _ => key.clone(),
+            _ => by_clock::scope(key, &self.defects),
         }
     }
 

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row};
 use tokio::sync::Mutex;
 
 use super::execute::Work;
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, by_clock};
 use crate::cache::KnownAnswer;
 use crate::defects::{Defect, Defects};
 use crate::domain::{Answer, Key};
@@ -41,6 +41,7 @@ pub(super) async fn claim(
     if defects.has(Defect::CheckThenInsert) {
         return Ok(look(connection, key).await?.map_or(Claim::New, Claim::Answered));
     }
+    by_clock::forget_old(connection, key, defects).await?;
     let claimed =
         sqlx::query("insert into idempotency_keys (key, request) values ($1, $2) on conflict (key) do nothing")
             .bind(key.as_str())
@@ -48,8 +49,10 @@ pub(super) async fn claim(
             .execute(&mut *connection)
             .await?;
     if claimed.rows_affected() == 1 {
+        by_clock::date(connection, key, defects).await?;
         return Ok(Claim::New);
     }
+    by_clock::refuse_old(connection, key, defects).await?;
     match look(connection, key).await? {
         Some(known) => Ok(Claim::Answered(known)),
         // Made by taking a key without an answer for a request that died half way.
@@ -124,6 +127,9 @@ impl Ledger {
         // Made while there was one process, and it was never restarted.
         if self.defects.has(Defect::DedupeInMemory) {
             return self.memory.0.lock().await.get(key.as_str()).cloned();
+        }
+        if by_clock::has_ages(&self.defects) {
+            return None;
         }
         self.cache.answer(key).await
     }

@@ -1,6 +1,7 @@
 //! What happens to a request: it is looked up, decided, written and answered in one transaction.
 
 mod accounts;
+mod by_clock;
 mod error;
 mod execute;
 mod hearsay;

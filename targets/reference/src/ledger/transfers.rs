@@ -6,7 +6,7 @@ use super::accounts::{self, Account};
 use super::execute::Work;
 use super::posting::{Posting, Side};
 use super::record::{Record, WRITE};
-use super::{LedgerError, idempotency, piecemeal};
+use super::{LedgerError, by_clock, idempotency, piecemeal};
 use crate::defects::{Defect, Defects};
 use crate::domain::{AccountId, Answer, Currency, Decline, MinorUnits, Order, Request};
 use crate::store::Transaction;
@@ -40,6 +40,7 @@ pub(super) async fn decide(
     // A connection must be told of a statement once. Told now, it is not told while the accounts are locked.
     transaction.prepare(WRITE.into_sql_str()).await?;
     let (debit, credit) = accounts::lock(transaction, &order.from, &order.to, defects).await?;
+    let numbers = numbers.or_else(|| by_clock::numbers(defects));
     // Made in a ledger that began with one currency.
     let same_currency = debit.currency == order.currency.as_str() && credit.currency == order.currency.as_str();
     if !same_currency && !defects.has(Defect::CurrencyIgnored) {

@@ -1,0 +1,177 @@
+//! Carrying a sweep out: the scenario without faults, then a run for each point.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+use super::outcome::{Outcome, Tried};
+use super::point::{Action, Point, plan, points};
+use super::site::{Found, new_sites, sites};
+use crate::report::stored::read_run;
+use crate::runner::{CaseFile, Planned, RunError, Session};
+use crate::suite::{Case, Explore};
+
+/// What to sweep and how.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The work. Faults that the case has of its own are left out.
+    pub case: Case,
+    /// Decides the work.
+    pub seed: u64,
+    /// What is done at each site.
+    pub actions: Vec<Action>,
+    /// How many pairs of faults are tried after the single ones, at most.
+    pub pairs: usize,
+    /// Whether to end with the first finding.
+    pub until_found: bool,
+    /// How many sandboxes at a time; at least 1.
+    pub jobs: usize,
+    /// Variables added to every process of the target, on top of the session's.
+    pub env: Vec<(String, String)>,
+}
+
+/// How far a sweep has come.
+#[derive(Debug)]
+pub enum Stage<'a> {
+    /// The scenario was run without faults.
+    Baseline {
+        /// How many sites it has.
+        sites: usize,
+        /// How many runs follow, without pairs.
+        points: usize,
+    },
+    /// Single faults are through, and these pairs follow.
+    Pairs(usize),
+    /// A run ended.
+    Tried(&'a Tried),
+}
+
+/// Shows how far a sweep has come.
+type Shown<'a> = &'a (dyn Fn(Stage<'_>) + Send + Sync);
+
+/// Runs the scenario once without faults and once for each point. Points whose fault did not bite are tried a second time,
+/// one by one: under load a message may come late. Ends early, in order, when `cancel` is cancelled, which has to be
+/// the session's.
+///
+/// Folders of runs that found nothing are removed.
+///
+/// # Errors
+/// When the scenario's own run left nothing to go by.
+pub async fn sweep(
+    session: &Session,
+    scenario: Scenario,
+    shown: Shown<'_>,
+    cancel: &CancellationToken,
+) -> Result<Outcome, RunError> {
+    let clock = Instant::now();
+    let has_found = AtomicBool::new(false);
+    let outcome = Sweep { session, scenario, shown, cancel, has_found }.carry_out().await?;
+    Ok(Outcome { took: clock.elapsed(), interrupted: cancel.is_cancelled(), ..outcome })
+}
+
+struct Sweep<'a> {
+    session: &'a Session,
+    scenario: Scenario,
+    shown: Shown<'a>,
+    cancel: &'a CancellationToken,
+    has_found: AtomicBool,
+}
+
+impl Sweep<'_> {
+    async fn carry_out(&self) -> Result<Outcome, RunError> {
+        let mut case = self.scenario.case.clone();
+        case.faults.clear();
+        case.explore = Some(Explore::Sweep);
+        let clock = Instant::now();
+        let baseline = Planned::drawn(case, self.scenario.seed).with_env(self.scenario.env.clone());
+        let mut outcome = Outcome::new(self.session.run_one(&baseline, 0, 1, &()).await, clock.elapsed());
+        if !outcome.has_sound_baseline() || self.cancel.is_cancelled() {
+            return Ok(outcome);
+        }
+        let stored = read_run(&outcome.baseline.directory).map_err(|error| RunError::Environment(error.to_string()))?;
+        outcome.sites = sites(&stored.history);
+        let singles: Vec<Vec<Point>> =
+            points(&outcome.sites, &self.scenario.actions).into_iter().map(|point| vec![point]).collect();
+        (self.shown)(Stage::Baseline { sites: outcome.sites.len(), points: singles.len() });
+        let file = stored.case;
+        let mut tried = self.try_all(&file, singles, &outcome.sites).await;
+        outcome.again = self.try_again(&file, &mut tried, &outcome.sites).await;
+        let pairs = pairs(&tried, &self.scenario.actions, self.scenario.pairs);
+        if !pairs.is_empty() && !self.is_over() {
+            (self.shown)(Stage::Pairs(pairs.len()));
+            tried.extend(self.try_all(&file, pairs, &outcome.sites).await);
+        }
+        outcome.tried = tried.into_iter().map(|(tried, _)| tried).collect();
+        Ok(outcome)
+    }
+
+    /// Whether no further run is to begin.
+    fn is_over(&self) -> bool {
+        self.cancel.is_cancelled() || self.scenario.until_found && self.has_found.load(Ordering::Relaxed)
+    }
+
+    /// One run for each list of points; with each the sites that it has beyond the known ones.
+    async fn try_all(&self, file: &CaseFile, lists: Vec<Vec<Point>>, known: &[Found]) -> Vec<(Tried, Vec<Found>)> {
+        let runs = futures::stream::iter(lists)
+            .take_while(|_| std::future::ready(!self.is_over()))
+            .map(|points| self.try_one(file, points, known))
+            .buffered(self.scenario.jobs.max(1));
+        // A run that was cut short says nothing about its point.
+        runs.filter(|(tried, _)| std::future::ready(!tried.report.interrupted)).collect().await
+    }
+
+    /// Tries once more what says nothing because its fault did not bite; gives back how many these were.
+    async fn try_again(&self, file: &CaseFile, tried: &mut [(Tried, Vec<Found>)], known: &[Found]) -> usize {
+        let mut again = 0;
+        for entry in tried.iter_mut().filter(|(tried, _)| !tried.was_reached() && !tried.has_violation()) {
+            if self.is_over() {
+                break;
+            }
+            again += 1;
+            let second = self.try_one(file, entry.0.points.clone(), known).await;
+            if !second.0.report.interrupted {
+                *entry = second;
+            }
+        }
+        again
+    }
+
+    async fn try_one(&self, file: &CaseFile, points: Vec<Point>, known: &[Found]) -> (Tried, Vec<Found>) {
+        let plan = plan(&points, file.script.patience.timeout);
+        let planned = Planned::stored(Arc::new(CaseFile { plan, ..file.clone() }));
+        let report = self.session.run_one(&planned, 0, 1, &()).await;
+        // What this fault has caused is only asked for when second faults are to be put there.
+        let wanted = self.scenario.pairs > 0 && points.len() == 1;
+        let stored = if wanted { read_run(&report.directory).ok() } else { None };
+        let new = stored.map(|stored| new_sites(&stored.history, known)).unwrap_or_default();
+        let tried = Tried { points, report };
+        self.has_found.fetch_or(tried.has_violation(), Ordering::Relaxed);
+        if !tried.is_worth_keeping() {
+            // Nobody looks at it; a folder that stays behind does no harm.
+            let _ = std::fs::remove_dir_all(&tried.report.directory);
+        }
+        (self.shown)(Stage::Tried(&tried));
+        (tried, new)
+    }
+}
+
+/// A second fault at what each first fault has caused, `most` pairs in all: the first new site of every run, then the second
+/// of every run, and so on, because what is done again first matters most.
+fn pairs(tried: &[(Tried, Vec<Found>)], actions: &[Action], most: usize) -> Vec<Vec<Point>> {
+    let seconds: Vec<(&Tried, Vec<Point>)> = tried
+        .iter()
+        .filter(|(tried, _)| tried.was_reached() && !tried.has_violation())
+        .map(|(tried, new)| (tried, points(new, actions)))
+        .collect();
+    let longest = seconds.iter().map(|(_, points)| points.len()).max().unwrap_or(0);
+    let by_rank = (0..longest).flat_map(|rank| {
+        seconds.iter().filter_map(move |(tried, points)| {
+            let second = points.get(rank)?;
+            Some(tried.points.iter().chain([second]).cloned().collect())
+        })
+    });
+    by_rank.take(most).collect()
+}

@@ -1,0 +1,72 @@
+//! Does the sweep find what needs a window? One test for the correct reference, and one for each defect that random timing
+//! shows or hides: the sweep has to find it in every run.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use fireassay::conformance::{Arguments, Stage, StageError, complain, finish};
+use fireassay::detection::{Defect, SWITCH, Timing};
+use fireassay::explore::sweep::{Action, Outcome, Scenario};
+use fireassay::judgement::Verdict;
+use fireassay::report::style::Palette;
+use fireassay::report::sweep::ending;
+use fireassay::suite::Case;
+use libtest_mimic::{Failed, Trial};
+
+/// Runs at a time: enough to keep two processors busy, few enough for callers not to lose their patience.
+const JOBS: usize = 4;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    match Stage::new("reference").and_then(|stage| Ok((trials(&stage)?, stage))) {
+        // Violations are what is wanted here: they do not belong into a JUnit report.
+        Ok((trials, stage)) => finish(arguments.run(trials), stage, None),
+        Err(error) => complain(&error.to_string()),
+    }
+}
+
+fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
+    let scenarios: Vec<Case> = stage.suite().cases.iter().filter(|case| case.explore.is_some()).cloned().collect();
+    let correct = scenarios.iter().cloned().map(|case| {
+        let stage = Arc::clone(stage);
+        Trial::test(format!("correct::{}", case.id), move || survives(&stage, case))
+    });
+    let windows = stage.defects()?.defects.into_iter().filter(|defect| defect.timing == Timing::Likely);
+    let found = windows.map(|defect| {
+        let (stage, scenarios) = (Arc::clone(stage), scenarios.clone());
+        Trial::test(format!("defect::{}", defect.name), move || is_found(&stage, &defect, &scenarios))
+    });
+    Ok(correct.chain(found).collect())
+}
+
+fn sweep(stage: &Stage, case: Case, until_found: bool, env: Vec<(String, String)>) -> Result<Outcome, Failed> {
+    let scenario = Scenario { case, seed: 1, actions: Action::ALL.to_vec(), pairs: 0, until_found, jobs: JOBS, env };
+    Ok(stage.sweep(scenario)?)
+}
+
+fn survives(stage: &Stage, case: Case) -> Result<(), Failed> {
+    let outcome = sweep(stage, case, false, Vec::new())?;
+    match outcome.verdict() {
+        Verdict::Pass => Ok(()),
+        _ => Err(ending(&outcome, Palette::Plain).into()),
+    }
+}
+
+/// Some scenario shows it, and none blames anything unrelated.
+fn is_found(stage: &Stage, defect: &Defect, scenarios: &[Case]) -> Result<(), Failed> {
+    let mut seen = Vec::new();
+    for case in scenarios {
+        let outcome = sweep(stage, case.clone(), true, vec![(SWITCH.to_owned(), defect.name.clone())])?;
+        let violated: Vec<String> =
+            outcome.tried.iter().flat_map(|tried| tried.violated().map(str::to_owned)).collect();
+        let is_related = |id: &String| *id == defect.caught_by || defect.also.contains(id);
+        if let Some(unrelated) = violated.iter().find(|id| !is_related(id)) {
+            return Err(format!("{unrelated} was blamed:\n{}", ending(&outcome, Palette::Plain)).into());
+        }
+        if violated.contains(&defect.caught_by) {
+            return Ok(());
+        }
+        seen.push(ending(&outcome, Palette::Plain));
+    }
+    Err(format!("{} was not found to be violated\n{}", defect.caught_by, seen.join("\n")).into())
+}
