@@ -24,6 +24,7 @@
 
 mod configuration;
 mod explain;
+mod slots;
 mod subsets;
 mod sweep;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The sweep over time: what is under way, and every way in which it may have gone.
 
 use super::configuration::{Configuration, Front};
+use super::slots::Slots;
 use super::subsets::Choice;
 use super::{Budget, Operation, Verdict, What};
 use crate::history::Moment;
@@ -33,33 +34,6 @@ struct End {
     observation: Option<usize>,
 }
 
-/// Up to 64 things under way.
-#[derive(Debug)]
-struct Slots<T> {
-    taken: u64,
-    content: [T; super::UNDER_WAY_MAX as usize],
-}
-
-impl<T: Copy> Slots<T> {
-    fn take(&mut self, content: T) -> Option<u32> {
-        let slot = (!self.taken).trailing_zeros();
-        *self.content.get_mut(slot as usize)? = content;
-        self.taken |= 1 << slot;
-        Some(slot)
-    }
-
-    /// Those of `bits`, each with its bit.
-    fn of(&self, bits: u64) -> impl Iterator<Item = (T, u64)> {
-        let mut left = bits;
-        std::iter::from_fn(move || {
-            let slot = left.trailing_zeros();
-            let content = *self.content.get(slot as usize)?;
-            left &= left - 1;
-            Some((content, 1 << slot))
-        })
-    }
-}
-
 /// What ends now.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
@@ -75,8 +49,8 @@ impl Sweep {
         front.admit(Configuration { applied: 0, satisfied: 0, value: start });
         Self {
             budget,
-            additions: Slots { taken: 0, content: [0; _] },
-            observations: Slots { taken: 0, content: [What::Add(0); _] },
+            additions: Slots::new(0),
+            observations: Slots::new(What::Add(0)),
             endless: 0,
             ends: Vec::new(),
             front,
@@ -145,7 +119,7 @@ impl Sweep {
                 if self.front.applied_by_all() & bit == 0 {
                     self.explore(Ending::Addition(bit))?;
                 }
-                self.additions.taken &= !bit;
+                self.additions.free(bit);
                 self.front.free(bit, 0);
             }
             Some(number) => {
@@ -155,7 +129,7 @@ impl Sweep {
                 if self.front.ways().is_empty() {
                     return Err(Verdict::Violated { by: number });
                 }
-                self.observations.taken &= !bit;
+                self.observations.free(bit);
                 self.front.free(0, bit);
             }
         }
@@ -168,7 +142,7 @@ impl Sweep {
         let over = self.endless & self.front.applied_by_all();
         if over != 0 {
             self.endless &= !over;
-            self.additions.taken &= !over;
+            self.additions.free(over);
             self.front.free(over, 0);
         }
     }
@@ -208,8 +182,8 @@ impl Sweep {
             Ending::Addition(bit) => bit,
             Ending::Observation(_) => 0,
         };
-        let free = self.additions.taken & !way.applied & !kept;
-        let waiting = self.observations.taken & !way.satisfied;
+        let free = self.additions.taken() & !way.applied & !kept;
+        let waiting = self.observations.taken() & !way.satisfied;
         if free == 0 || waiting == 0 {
             return Ok(());
         }
@@ -242,7 +216,7 @@ impl Sweep {
     fn applied(&self, way: Configuration, set: u64) -> Configuration {
         let added = self.additions.of(set).map(|(amount, _)| i128::from(amount)).sum::<i128>();
         let value = way.value + added;
-        let waiting = self.observations.of(self.observations.taken & !way.satisfied);
+        let waiting = self.observations.of(self.observations.taken() & !way.satisfied);
         let fitting = waiting.filter(|(what, _)| what.fits(value)).fold(0, |bits, (_, bit)| bits | bit);
         Configuration { applied: way.applied | set, satisfied: way.satisfied | fitting, value }
     }

@@ -10,11 +10,8 @@
 //! - Acknowledged and not in the journal: it may have been there and be lost, so it may have happened at any time.
 //! - A row that disappeared: it was there for a while, so the account is not judged.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
 use super::super::Seen;
+use super::times::Times;
 use crate::history::{AttemptId, IntentId, Moment};
 use crate::oracle::linearizable::{Operation, What};
 use crate::profile::ledger::facts::{Account, Answer, Ask, Body, Instance, Intent, Transfer};
@@ -176,66 +173,4 @@ fn reads_elsewhere(items: &[Item]) -> u64 {
         before.checked_sub(1).is_some_and(|latest| Some(heard[latest].1) != *to)
     });
     elsewhere.count() as u64
-}
-
-/// When things were asked for and acknowledged.
-#[derive(Debug)]
-struct Times {
-    /// When the first attempt of each intent was sent.
-    begun: Vec<Moment>,
-    /// The first acknowledgement that names each transfer, and by which instance.
-    named: Vec<Option<(Moment, Instance)>>,
-    /// The first attempt to reverse each transfer.
-    reversing: HashMap<Transfer, Moment, RandomState>,
-}
-
-impl Times {
-    fn new(seen: &Seen<'_>) -> Self {
-        let facts = seen.facts;
-        let mut begun = vec![Moment(u64::MAX); facts.intents.len()];
-        let mut named = vec![None; facts.transfers.len()];
-        for attempt in &facts.attempts {
-            let first = &mut begun[attempt.intent.0 as usize];
-            *first = attempt.invoked.min(*first);
-            if let (Answer::Ok { transfer: Some(transfer) }, Some(at)) = (attempt.answer, attempt.returned) {
-                let first = &mut named[transfer.0 as usize];
-                *first = Some(first.map_or((at, attempt.to), |known| (at, attempt.to).min(known)));
-            }
-        }
-        let mut reversing = HashMap::<_, Moment, RandomState>::default();
-        for (intent, begun) in facts.intents.iter().zip(&begun) {
-            if let Ask::Reverse(original) = intent.ask {
-                let first = reversing.entry(original).or_insert(*begun);
-                *first = (*first).min(*begun);
-            }
-        }
-        Self { begun, named, reversing }
-    }
-
-    fn begun(&self, intent: IntentId) -> Moment {
-        self.begun.get(intent.0 as usize).copied().unwrap_or_default()
-    }
-
-    /// Between what moments a transfer took effect, and which instance acknowledged it first.
-    fn of(&self, seen: &Seen<'_>, transfer: Transfer) -> (Moment, Option<(Moment, Instance)>) {
-        let end = self.named.get(transfer.0 as usize).copied().flatten();
-        let posted = seen.books.posted(transfer);
-        let Some((id, intent)) = posted.intent.and_then(|id| Some((id, seen.facts.intents.get(id.0 as usize)?))) else {
-            return (Moment::default(), end);
-        };
-        // Others may have asked for the same: with this key, or for the same reversal.
-        let same_key = intent.key.into_iter().flat_map(|key| seen.books.with_key(key)).map(|other| self.begun(other));
-        let mut begun = same_key.fold(self.begun(id), Moment::min);
-        if let Ask::Reverse(original) = intent.ask {
-            begun = self.reversing.get(&original).copied().unwrap_or(begun).min(begun);
-        }
-        // A reply may use another name than the journal.
-        let is_its_own = seen.books.effects(id).count == 1 && !seen.books.is_reused(intent.key);
-        let heard = || {
-            let answers = seen.facts.attempts_of(intent).filter(|(_, it)| matches!(it.answer, Answer::Ok { .. }));
-            answers.filter_map(|(_, it)| Some((it.returned?, it.to))).min()
-        };
-        let end = end.or_else(|| if is_its_own && matches!(intent.ask, Ask::Transfer(_)) { heard() } else { None });
-        (end.map_or(begun, |(at, _)| begun.min(at)), end)
-    }
 }

@@ -8,6 +8,7 @@
 
 mod course;
 mod story;
+mod times;
 
 use super::{Found, Seen};
 use crate::oracle::linearizable::{Budget, Verdict, check, explain};
