@@ -27,7 +27,7 @@ impl Values {
     /// Preparations that nothing needs any more.
     pub(super) fn preparations(base: &Base, profile: &'static dyn Profile) -> Self {
         let trim = move |case: &CaseFile| CaseFile { script: profile.trim(&case.script), ..case.clone() };
-        Self::new("preparations", base, vec![(Measure::Once, Box::new(trim))])
+        Self::new("preparations", base, vec![(Measure::Steadily, Box::new(trim))])
     }
 
     /// What makes the moment of a fault more certain, for a case that does not always show.
@@ -42,9 +42,9 @@ impl Values {
     /// Copies, pauses, and lengths of faults.
     pub(super) fn simpler(base: &Base) -> Self {
         let mut changes: Vec<(Measure, Change)> = vec![
-            (Measure::Once, Box::new(|case| CaseFile { read_every: None, ..case.clone() })),
-            (Measure::Once, Box::new(|case| each_step(case, |step| step.copies = 1))),
-            (Measure::Once, Box::new(|case| each_step(case, |step| step.copies = step.copies.min(2)))),
+            (Measure::Steadily, Box::new(|case| CaseFile { read_every: None, ..case.clone() })),
+            (Measure::Steadily, Box::new(|case| each_step(case, |step| step.copies = 1))),
+            (Measure::Steadily, Box::new(|case| each_step(case, |step| step.copies = step.copies.min(2)))),
             (Measure::AsOften, Box::new(without_jitter)),
             (Measure::AsOften, Box::new(|case| each_step(case, |step| step.after = Duration::ZERO))),
             (Measure::AsOften, Box::new(|case| each_step(case, |step| step.after = whole_millis(step.after)))),
