@@ -194,7 +194,7 @@ fn keep(folder: &Path, case: &CaseFile, report: &RunReport, tally: &Tally) -> Re
         .find_map(|judged| judged.finding.anomalies.first())
         .map_or_else(|| case.title.clone(), |anomaly| anomaly.found.clone());
     let (hits, runs) = tally.share();
-    write(folder, &Regression::new(piece_of(&title), violated, Some(Share { hits, runs }), case.clone()))
+    write(folder, &Regression::new(one_line(&title), violated, Some(Share { hits, runs }), case.clone()))
 }
 
 /// Writes a regression and says where.
@@ -210,7 +210,7 @@ pub(super) fn write(folder: &Path, regression: &Regression) -> Result<(), Failur
 }
 
 /// A title is one line.
-pub(super) fn piece_of(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     /// Room for a sentence of an oracle.
     const TITLE_CHARS_MAX: usize = 200;
     crate::report::text::clean(text, TITLE_CHARS_MAX)

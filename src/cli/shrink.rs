@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::failure::{Failure, did_you_mean};
 use super::output::{Colour, note};
-use super::replay::{piece_of, read, stage, write};
+use super::replay::{one_line, read, stage, write};
 use super::select::default_jobs;
 use super::{exit, interrupt, locate};
 use crate::explore::Signature;
@@ -177,7 +177,7 @@ fn tell(ended: &Ended, goal: &Signature, palette: Palette) {
 
 fn keep(folder: &Path, ended: &Ended, goal: &Signature) -> Result<(), Failure> {
     let mut findings = ended.ran.findings.iter().filter(|judged| goal.0.contains_key(&judged.requirement.id));
-    let found = findings.find_map(|judged| judged.finding.anomalies.first()).map(|anomaly| piece_of(&anomaly.found));
+    let found = findings.find_map(|judged| judged.finding.anomalies.first()).map(|anomaly| one_line(&anomaly.found));
     let title = found.unwrap_or_else(|| ended.case.title.clone());
     let shown = Some(ended.share.1).filter(|share| share.runs > 0);
     write(folder, &Regression::new(title, goal.clone(), shown, ended.case.clone()))

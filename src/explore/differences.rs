@@ -19,11 +19,16 @@ pub fn differences(file: &CaseFile, target: &Target, suite: Option<&Suite>) -> V
     let Some(suite) = suite.filter(|suite| suite.profile == file.profile) else { return found };
     if file.suite != suite.version {
         let (was, is) = (file.suite, suite.version);
-        found.push(format!("it is of version {was} of the suite {}, which is at version {is} now", suite.profile));
+        found.push(format!(
+            "it is of version {was} of the suite {}, and this fireassay has version {is}",
+            suite.profile
+        ));
     }
     for stored in &file.requirements {
         match suite.requirements.iter().find(|now| now.id == stored.id) {
-            None => found.push(format!("the suite {} has no requirement `{}` any more", suite.profile, stored.id)),
+            None => {
+                found.push(format!("the suite {} of this fireassay has no requirement `{}`", suite.profile, stored.id))
+            }
             Some(now) if now.text != stored.text => {
                 found.push(format!("`{}` reads differently now; it is judged by today's oracle", stored.id));
             }
@@ -53,9 +58,9 @@ mod tests {
             [
                 "it was found in the target `acme`, and is run against `reference`".to_owned(),
                 format!("it was stored by fireassay 0.0.1, and this is {}", env!("CARGO_PKG_VERSION")),
-                "it is of version 7 of the suite ledger, which is at version 1 now".into(),
+                "it is of version 7 of the suite ledger, and this fireassay has version 1".into(),
                 "`ledger.once` reads differently now; it is judged by today's oracle".into(),
-                "the suite ledger has no requirement `ledger.gone` any more".into(),
+                "the suite ledger of this fireassay has no requirement `ledger.gone`".into(),
             ]
         );
     }
