@@ -28,7 +28,7 @@ const STRETCHED_TRIES: u32 = 1;
 /// How often a larger one is tried, which has to be right.
 const LARGER_TRIES: u32 = 4;
 
-/// The smallest beginnings of two anomalies, then the larger ones of the first.
+/// The two smallest beginnings of two anomalies, then the larger ones of the first.
 pub(super) fn beginnings(base: &Base, ran: &Ran, goal: &Signature, profile: &'static dyn Profile) -> VecDeque<Rung> {
     let mut ladders = ladders(base, ran, goal, profile);
     // What other faults are involved in is likely to be of another nature than the first.
@@ -50,7 +50,9 @@ pub(super) fn beginnings(base: &Base, ran: &Ran, goal: &Signature, profile: &'st
             rungs.extend(stretches.iter().map(|times| rung(stretched(&steady, *times), STRETCHED_TRIES)));
         }
     }
-    let rest = ladders.first().into_iter().flatten().skip(1);
+    // The second rung of both, as the first may have been an unlucky one, then the rest of the first.
+    let second = ladders.iter().take(STRETCHES.len()).filter_map(|rungs| rungs.get(1));
+    let rest = second.chain(ladders.first().into_iter().flatten().skip(2));
     rungs.extend(rest.map(|keep| Rung { case: base.cut(keep), is_larger: true, tries: LARGER_TRIES }));
     rungs
 }
