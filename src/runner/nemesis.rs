@@ -1,5 +1,7 @@
 //! Carries a plan out: waits for each step's trigger, injects, heals, and says whether it bit.
 
+mod treat;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::Step as Shows;
 use super::case::Shown;
 use super::inject::{self, InForce};
-use crate::fault::{Act, AtExchange, Fault, Heal, Node, Pick, Plan, Step, Trigger};
+use crate::fault::{AtExchange, Fault, Heal, Node, Pick, Plan, Step, Trigger};
 use crate::history::{FaultChange, InstanceName, Recorder, StepId, What};
-use crate::link::{Held, Release};
 use crate::sandbox::Sandbox;
 
 /// How often a fault in force is asked whether it has bitten.
@@ -162,64 +163,6 @@ impl<'a> Nemesis<'a> {
             () = self.watch_for_bite(index) => {}
         }
         self.heal(index).await;
-    }
-
-    /// Kills or stops the process at each exchange that is held for it, and undoes that in time.
-    async fn treat(&self, index: usize, at: &AtExchange, victim: &InstanceName) {
-        let injection = match &*lock(&self.steps[index].in_force) {
-            Some(InForce::Link(injection)) => Arc::clone(injection),
-            _ => return,
-        };
-        loop {
-            let held = tokio::select! {
-                biased;
-                () = self.load_ended.cancelled() => return,
-                held = injection.held() => held,
-            };
-            let Some(held) = held else { return };
-            let _turn = match self.turns.get(&victim.to_string()) {
-                Some(turn) => Some(turn.lock().await),
-                None => None,
-            };
-            self.steps[index].treating.store(true, Ordering::Release);
-            self.treat_once(index, at.act, victim, held).await;
-            self.steps[index].treating.store(false, Ordering::Release);
-        }
-    }
-
-    async fn treat_once(&self, index: usize, act: Act, victim: &InstanceName, held: Held) {
-        let deed = match act {
-            Act::Stall => Fault::Pause(victim.clone()),
-            _ => Fault::Kill(victim.clone()),
-        };
-        match inject::inject(&self.sandbox, &self.recorder, &deed).await {
-            Ok(_) => {}
-            Err(inject::NotInjected::Pointless(why)) => return self.decide(index, Bite::Missed(why)),
-            Err(inject::NotInjected::Failed(why)) => return self.fail(why),
-        }
-        let sent = *self.sent.borrow();
-        let over = async {
-            tokio::select! {
-                biased;
-                () = self.load_ended.cancelled() => {}
-                () = self.heal_due(self.steps[index].step.heal, sent) => {}
-            }
-        };
-        let stalled = act == Act::Stall;
-        if stalled {
-            over.await;
-            held.release(&format!("{victim} was stopped"), Release::GoOn);
-        } else {
-            held.release(&format!("{victim} was killed"), Release::Lost);
-            over.await;
-        }
-        match inject::undo(&self.sandbox, &self.recorder, &deed).await {
-            Ok(text) => self.say(index, FaultChange::Healed(text)),
-            Err(inject::NotHealed::Target(why)) => {
-                self.recorder.record(What::Note { text: why });
-            }
-            Err(inject::NotHealed::Stack(why)) => self.fail(why),
-        }
     }
 
     /// Whether a fault is still to come that waits for an exchange which the callers do not cause directly: what they
