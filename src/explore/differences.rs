@@ -27,7 +27,7 @@ pub fn differences(file: &CaseFile, target: &Target, suite: Option<&Suite>) -> V
     for stored in &file.requirements {
         match suite.requirements.iter().find(|now| now.id == stored.id) {
             None => {
-                found.push(format!("the suite {} of this fireassay has no requirement `{}`", suite.profile, stored.id))
+                found.push(format!("the suite {} of this fireassay has no requirement `{}`", suite.profile, stored.id));
             }
             Some(now) if now.text != stored.text => {
                 found.push(format!("`{}` reads differently now; it is judged by today's oracle", stored.id));
