@@ -192,7 +192,7 @@ fn a_case_of_a_newer_version_names_the_tool_to_use() {
         &["check", "."],
         2,
         &expect![[r#"
-            error: ./case.json has format 99, this fireassay reads 1; use the version of fireassay that wrote it (9.1)
+            error: ./case.json has format 99, this fireassay reads 2; use the version of fireassay that wrote it (9.1)
              next: the run's folder is fine as it is; judge it with that version
         "#]],
     );

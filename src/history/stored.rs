@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Event, History};
 
 /// Version of the stored form; raised by every change that an older reader could misread.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The longest line that is read, in bytes.
 const LINE_BYTES_MAX: usize = 256 << 20;

@@ -13,7 +13,7 @@ use crate::suite::{Level, Requirement, Suite, Tier};
 use crate::target::Target;
 
 /// Version of `case.json` and `result.json`.
-pub const CASE_FORMAT: u32 = 1;
+pub const CASE_FORMAT: u32 = 2;
 
 /// `case.json`: everything that was decided before the run started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
