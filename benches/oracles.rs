@@ -3,9 +3,10 @@
 //! One operation is an intent with 1.2 attempts, two journal rows and one event. Run with
 //! `cargo bench --bench oracles`.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod memory;
+
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
@@ -17,30 +18,8 @@ use fireassay::profile::ledger::facts::{Facts, Reader};
 use fireassay::profile::ledger::{judge, requirements};
 use fireassay::profile::script::{Arrival, Patience};
 use fireassay::profile::{JudgedCase, Script};
+use memory::{Counting, IN_USE, PEAK};
 use serde_json::{Map, Value, json};
-
-/// Counts the bytes in use, to state memory by measurement.
-struct Counting;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on unchanged to the system's allocator; only sizes are counted besides.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = IN_USE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
