@@ -45,7 +45,7 @@ fn talks(size: usize) -> [Talk; 5] {
     };
     let fill = |len: usize| vec![b'x'; len];
     let message = |kind: u8, body: &[u8]| [&[kind][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat();
-    let transfer = b"POST /transfers HTTP/1.1\r\nHost: h\r\nContent-Length: 34\r\n\r\n\
+    let transfer = b"POST /transfers HTTP/1.1\r\nHost: h\r\nContent-Length: 35\r\n\r\n\
         {\"from\":\"a\",\"to\":\"b\",\"amount\":12.5}";
     let created =
         |rest| [format!("HTTP/1.1 201 Created\r\nContent-Length: {rest:05}\r\n\r\n").as_bytes(), &fill(rest)].concat();
@@ -68,7 +68,7 @@ fn talks(size: usize) -> [Talk; 5] {
         talk(Protocol::Redis, b"*2\r\n$3\r\nGET\r\n$7\r\naccount\r\n", &|rest| {
             [format!("${rest:05}\r\n").as_bytes(), &fill(rest), b"\r\n"].concat()
         }),
-        talk(Protocol::Kafka, b"\0\0\0\x13\0\x01\0\x0b\0\0\0\x07\0\x02meand so on", &fetched),
+        talk(Protocol::Kafka, b"\0\0\0\x15\0\x01\0\x0b\0\0\0\x07\0\x02meand so on", &fetched),
     ]
 }
 
