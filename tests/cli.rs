@@ -246,6 +246,7 @@ fn store_run(folder: &Path, times: u32, applied: u32, end: Option<End>) {
         script: serde_json::from_value::<Script>(script).expect("a script"),
         plan: Plan::default(),
         trace: false,
+        to_rest: false,
     };
     fs::write(folder.join("case.json"), serde_json::to_vec(&case).expect("JSON")).expect("written");
     let recorder = Recorder::create(&folder.join("history.jsonl")).expect("a history");

@@ -58,13 +58,12 @@ fn is_found(stage: &Stage, defect: &Defect, scenarios: &[Case]) -> Result<(), Fa
     for case in scenarios {
         let until = Until::Violated(defect.caught_by.clone());
         let outcome = sweep(stage, case.clone(), until, vec![(SWITCH.to_owned(), defect.name.clone())])?;
-        let violated: Vec<String> =
-            outcome.tried.iter().flat_map(|tried| tried.violated().map(str::to_owned)).collect();
-        let is_related = |id: &String| *id == defect.caught_by || defect.also.contains(id);
+        let violated: Vec<&str> = outcome.violated().collect();
+        let is_related = |id: &str| id == defect.caught_by || defect.also.iter().any(|also| also == id);
         if let Some(unrelated) = violated.iter().find(|id| !is_related(id)) {
             return Err(format!("{unrelated} was blamed:\n{}", ending(&outcome, Palette::Plain)).into());
         }
-        if violated.contains(&defect.caught_by) {
+        if violated.contains(&defect.caught_by.as_str()) {
             return Ok(());
         }
         seen.push(ending(&outcome, Palette::Plain));

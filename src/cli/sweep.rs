@@ -34,7 +34,7 @@ Examples:
   fireassay sweep --target ./my-service
   fireassay sweep --env REFERENCE_DEFECTS=publish-after-commit     a mistake on purpose, to see a finding
 
-A run with a finding is kept under --runs-dir; the others leave nothing. Exit code 5 means that some message was not
+Runs with a finding, and the one without faults, are kept under --runs-dir; the others leave nothing. Exit code 5 means that some message was not
 reached, or that a requirement saw too little; the report says which.")]
 pub(super) struct Args {
     /// The scenarios; all that the suite has for sweeps unless told. Faults of a case of another kind are left out.
@@ -191,8 +191,9 @@ fn code_of(outcome: &Outcome) -> u8 {
         Verdict::Violation => exit::VIOLATION,
         _ if outcome.interrupted => exit::INTERRUPTED,
         _ if outcome.baseline.error.is_some() => exit::ENVIRONMENT,
-        Verdict::Pass => exit::PASS,
-        _ => exit::INCONCLUSIVE,
+        Verdict::Pass | Verdict::Expected => exit::PASS,
+        Verdict::NotApplicable => exit::NOTHING,
+        Verdict::Inconclusive => exit::INCONCLUSIVE,
     }
 }
 

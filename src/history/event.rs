@@ -85,6 +85,11 @@ pub enum What {
         /// What, for people.
         owed: String,
     },
+    /// Something that has to be seen could not be: the run is no pass, whatever its oracles say.
+    Blind {
+        /// What, and why.
+        why: String,
+    },
     /// Something a reader of the history should know: a stream that could not be read, a limit that was reached.
     Note {
         /// One sentence.

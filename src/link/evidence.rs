@@ -86,6 +86,11 @@ impl Evidence {
         self.seen().misses.add(text);
     }
 
+    /// Whether second deliveries are still to be made or answered.
+    pub(super) fn is_delivering(&self) -> bool {
+        self.seen().under_way > 0
+    }
+
     pub(super) fn delivery_begins(&self) {
         self.seen().under_way += 1;
     }

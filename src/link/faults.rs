@@ -131,6 +131,12 @@ impl Injection {
         self.held.lock().await.recv().await
     }
 
+    /// Whether second deliveries of requests are still to be made or answered. They go on after healing.
+    #[must_use]
+    pub fn is_delivering(&self) -> bool {
+        self.evidence.is_delivering()
+    }
+
     /// Ends the fault and says what that released. Second deliveries that are due later are still made.
     /// A second call changes nothing.
     pub fn heal(&self) -> String {

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::LinkAct;
 use super::connection::Connection;
 use super::delay::DelayLine;
 use super::evidence::Evidence;
@@ -81,7 +82,10 @@ impl<'a> Pump<'a> {
     pub(super) async fn run(mut self) {
         let mut stop = self.pass().await.err();
         if let Some(Loss { taker, label }) = self.losing.take() {
-            taker.evidence.act(format!("lost the unfinished reply to {label} (Sent)"));
+            match taker.act {
+                LinkAct::HoldAfter => taker.evidence.miss(format!("{label}: its reply broke off")),
+                _ => taker.evidence.act(format!("lost the unfinished reply to {label} (Sent)")),
+            }
             stop = Some(Stop::Taken);
         }
         // News of a broken end travels like any other byte.

@@ -10,7 +10,7 @@ use super::summary::Standing;
 use super::text::is_hidden;
 use crate::explore::replay::Reproduced;
 use crate::explore::sweep::{Outcome, Tried};
-use crate::judgement::Verdict;
+use crate::judgement::{Evidence, Verdict};
 use crate::runner::{CaseReport, RunReport};
 
 /// Version of the JSON report.
@@ -120,8 +120,12 @@ struct Sweep<'a> {
     interrupted: bool,
     took_seconds: f64,
     sites: Vec<String>,
+    left_out: Vec<String>,
     sites_reached: usize,
     runs_reached: usize,
+    tried_twice: usize,
+    /// By requirement: what it saw too little of.
+    unseen: Vec<(String, Evidence)>,
     baseline: &'a CaseReport,
     runs: Vec<SweepRun<'a>>,
 }
@@ -146,8 +150,11 @@ impl<'a> Sweep<'a> {
             verdict: outcome.verdict(),
             interrupted: outcome.interrupted,
             took_seconds: outcome.took.as_secs_f64(),
-            sites: outcome.sites.iter().map(|found| found.site.to_string()).collect(),
+            sites: outcome.scenery.sites.iter().map(|found| found.site.to_string()).collect(),
+            left_out: outcome.scenery.left_out.iter().map(ToString::to_string).collect(),
             sites_reached: coverage.sites_reached,
+            tried_twice: outcome.again,
+            unseen: outcome.unseen(),
             runs_reached: coverage.runs_reached,
             baseline: &outcome.baseline,
             runs: outcome.tried.iter().map(SweepRun::of).collect(),

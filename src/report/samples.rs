@@ -148,6 +148,7 @@ pub(crate) fn case_file() -> CaseFile {
         script: script(),
         plan: Plan { steps: vec![kill] },
         trace: false,
+        to_rest: false,
     }
 }
 

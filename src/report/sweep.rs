@@ -9,6 +9,7 @@ use super::style::{Palette, Tone};
 use super::text::{clean, count, piece};
 use super::{Told, tell_one, terminal};
 use crate::explore::sweep::{Outcome, Tried};
+use crate::judgement::Verdict;
 
 /// Points told of one finding; more are counted.
 const POINTS_MAX: usize = 6;
@@ -42,7 +43,7 @@ pub fn ending(outcome: &Outcome, palette: Palette) -> String {
     for (broken, tried) in findings(outcome) {
         finding(&mut text, &broken, &tried, palette);
     }
-    if !outcome.has_sound_baseline() {
+    if !outcome.has_sound_baseline() && outcome.verdict() != Verdict::NotApplicable {
         baseline(&mut text, outcome, palette);
     }
     coverage(&mut text, outcome, palette);
@@ -107,6 +108,10 @@ fn coverage(text: &mut String, outcome: &Outcome, palette: Palette) {
     );
     for (sentence, why) in coverage.missed.iter().take(MISSED_MAX) {
         let _ = writeln!(text, "  not counted: {}: {}", clean(sentence, SENTENCE_CHARS_MAX), piece(why));
+    }
+    for of in &outcome.scenery.left_out {
+        let why = if of.hides_sites { "so often that sites are hidden" } else { "it comes without being asked" };
+        let _ = writeln!(text, "  left out: {}: {why}", clean(&of.to_string(), SENTENCE_CHARS_MAX));
     }
     if coverage.missed.len() > MISSED_MAX {
         let _ = writeln!(text, "  and {} more", coverage.missed.len() - MISSED_MAX);

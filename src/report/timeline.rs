@@ -138,6 +138,7 @@ impl<'a> Teller<'a> {
             What::Rested => line(Kind::Process, "the target is at rest".to_owned()),
             What::EventsRead => line(Kind::Process, "the event topic has been read to its end".to_owned()),
             What::Unsettled { owed } => line(Kind::Gap, format!("deadline, still owed: {}", piece(owed))),
+            What::Blind { why } => line(Kind::Gap, format!("not seen: {}", piece(why))),
             What::Note { text } => line(Kind::Gap, format!("note: {}", piece(text))),
             What::End { why } => line(Kind::Process, format!("the run ended: {why:?}").to_lowercase()),
         }

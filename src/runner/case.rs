@@ -175,6 +175,7 @@ fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
         settle: case.settle,
         script: case.workload.script(seed, &stage.target.fronts()),
         trace: plan.is_at_messages() || case.explore.is_some(),
+        to_rest: false,
         plan,
     })
 }
@@ -319,7 +320,11 @@ impl<'a> Run<'a> {
         };
         if self.case.trace {
             // What the set-up left to be done must not be mistaken for the load's.
-            settling.rest(Instant::now() + SETUP_DEADLINE, &|| sandbox.changes(), &|| false).await;
+            if !settling.rest(Instant::now() + SETUP_DEADLINE, &|| sandbox.changes(), &|| false).await {
+                let limit = humantime::format_duration(SETUP_DEADLINE);
+                let why = format!("what the load changes: the target did not come to rest within {limit} before it");
+                self.recorder.record(What::Blind { why });
+            }
             self.recorder.record(What::Rested);
             if self.case.plan.steps.is_empty() {
                 // Long enough to see what the target does without being asked.
@@ -328,6 +333,7 @@ impl<'a> Run<'a> {
         }
         let nemesis = self.load(sandbox, &callers, &readings, settling).await.map_err(failed)?;
         if !stage.cancel.is_cancelled() {
+            nemesis.delivered(Instant::now() + self.case.settle).await;
             self.settle(settling).await;
         }
         if !stage.cancel.is_cancelled() {
@@ -335,7 +341,9 @@ impl<'a> Run<'a> {
         }
         nemesis.conclude();
         for text in sandbox.complaints() {
-            self.recorder.record(What::Note { text });
+            // Where messages are looked for, what cannot be read is missing without a trace.
+            let is_search = self.case.trace && self.case.plan.steps.is_empty();
+            self.recorder.record(if is_search { What::Blind { why: text } } else { What::Note { text } });
         }
         Ok(())
     }
@@ -374,8 +382,12 @@ impl<'a> Run<'a> {
             if self.case.trace {
                 // What the callers asked for may go on after they have been answered, and meet its fault there.
                 let deadline = Instant::now() + self.case.settle;
-                let done = || !self.case.plan.steps.is_empty() && !nemesis.waits_for_exchange();
-                settling.rest(deadline, &|| sandbox.changes(), &done).await;
+                let is_search = self.case.plan.steps.is_empty();
+                let done = || !is_search && !self.case.to_rest && !nemesis.waits_for_exchange();
+                if !settling.rest(deadline, &|| sandbox.changes(), &done).await && is_search {
+                    let why = "all that the load changes: the target did not come to rest after it".to_owned();
+                    self.recorder.record(What::Blind { why });
+                }
             }
             load_ended.cancel();
             through
@@ -410,13 +422,13 @@ impl<'a> Run<'a> {
         let deadline = Instant::now() + AUDIT_DEADLINE;
         callers.audit(deadline, ended).await;
         if let Err(why) = readings.take(callers.driver()).await {
-            self.recorder.record(What::Note { text: format!("the last reading failed: {why}") });
+            self.recorder.record(What::Blind { why: format!("the last reading failed: {why}") });
         }
         let Some(events) = events else { return };
         let read = events.caught_up(deadline.saturating_duration_since(Instant::now())).await;
         self.recorder.record(match read {
             Ok(()) => What::EventsRead,
-            Err(why) => What::Note { text: why.to_string() },
+            Err(why) => What::Blind { why: why.to_string() },
         });
     }
 

@@ -107,6 +107,7 @@ fn verdict(findings: &[Judged], whole: bool) -> Verdict {
 fn shortfalls(history: &History) -> Vec<String> {
     let mut gone = BTreeMap::new();
     let mut owed = None;
+    let mut blind = Vec::new();
     for event in &history.events {
         match &event.what {
             What::Process { name, change: ProcessChange::Exited { status, expected: false } } => {
@@ -115,12 +116,13 @@ fn shortfalls(history: &History) -> Vec<String> {
             What::Process { name, change: ProcessChange::Ready } => {
                 gone.remove(name);
             }
+            What::Blind { why } => blind.push(format!("not seen: {why}")),
             What::Unsettled { owed: what } => owed = Some(format!("at the deadline for settling, still owed: {what}")),
             _ => {}
         }
     }
     let gone = gone.into_iter().map(|(name, status)| format!("{name} ended by itself and did not come back: {status}"));
-    gone.chain(owed).collect()
+    gone.chain(owed).chain(blind).collect()
 }
 
 fn notes(shortfalls: Vec<String>, history: &History) -> Vec<String> {

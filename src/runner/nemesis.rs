@@ -105,6 +105,17 @@ impl<'a> Nemesis<'a> {
         }
     }
 
+    /// Waits until every second delivery has been answered, so that the last readings see what it did.
+    pub(super) async fn delivered(&self, deadline: Instant) {
+        let is_delivering = |progress: &Progress| match &*lock(&progress.in_force) {
+            Some(InForce::Link(injection)) => injection.is_delivering(),
+            _ => false,
+        };
+        while self.steps.iter().any(is_delivering) && Instant::now() < deadline {
+            tokio::time::sleep(BITE_POLL).await;
+        }
+    }
+
     /// The last word on every step. To be called when the target has settled: a late repeat bites late.
     pub(super) fn conclude(&self) {
         for (index, progress) in self.steps.iter().enumerate() {
@@ -169,11 +180,14 @@ impl<'a> Nemesis<'a> {
     /// asked for may go on after they have been answered.
     pub(super) fn waits_for_exchange(&self) -> bool {
         self.steps.iter().any(|progress| {
+            if progress.treating.load(Ordering::Acquire) {
+                return true;
+            }
             let waits = match &progress.step.fault {
                 Fault::Exchange(AtExchange { edge, pick: Pick::Nth(_), .. }) => edge.from != Node::Client,
                 _ => false,
             };
-            waits && (lock(&progress.bite).is_none() || progress.treating.load(Ordering::Acquire))
+            waits && lock(&progress.bite).is_none()
         })
     }
 

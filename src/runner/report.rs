@@ -64,6 +64,9 @@ pub struct CaseFile {
     /// Whether the exchanges on every link are recorded, the load begins with a target at rest and ends when it rests again.
     #[serde(default)]
     pub trace: bool,
+    /// Whether a traced load goes on until the target rests, even when every fault has bitten before.
+    #[serde(default)]
+    pub to_rest: bool,
 }
 
 /// As most cases have it; for files that do not say.

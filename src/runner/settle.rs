@@ -67,13 +67,13 @@ impl Settling<'_> {
     }
 
     /// Waits until what was asked for so far has been done to its end: nothing is owed and no link carries a change
-    /// any more; or until `done`. Says nothing when the deadline comes first: faults may be in force.
+    /// any more; or until `done`. `false` when the deadline comes first.
     pub(super) async fn rest(
         &self,
         deadline: Instant,
         changes: &(dyn Fn() -> u64 + Sync),
         done: &(dyn Fn() -> bool + Sync),
-    ) {
+    ) -> bool {
         let (mut seen, mut since) = (changes(), Instant::now());
         while !done() && !self.cancel.is_cancelled() && Instant::now() < deadline {
             tokio::time::sleep(REST_PAUSE).await;
@@ -82,9 +82,10 @@ impl Settling<'_> {
                 (seen, since) = (now, Instant::now());
             }
             if since.elapsed() >= REST && self.owes_nothing(deadline).await {
-                return;
+                return true;
             }
         }
+        done() || self.cancel.is_cancelled()
     }
 
     async fn owes_nothing(&self, deadline: Instant) -> bool {

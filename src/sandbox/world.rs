@@ -90,8 +90,8 @@ impl Observer for Writes {
         let left = self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         match left {
             Ok(1) => {
-                let text = format!("more than {EXCHANGES_MAX} exchanges passed; the rest is not recorded");
-                self.recorder.record(What::Note { text });
+                let why = format!("more than {EXCHANGES_MAX} exchanges passed; the rest is not recorded");
+                self.recorder.record(What::Blind { why });
             }
             Ok(_) => _ = self.recorder.record(What::Exchange(exchange)),
             Err(_) => {}

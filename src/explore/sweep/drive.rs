@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::outcome::{Outcome, Tried};
 use super::point::{Action, Point, plan, points};
-use super::site::{Found, new_sites, sites};
+use super::site::{Found, Scenery, new_sites, scenery};
 use crate::report::stored::read_run;
 use crate::runner::{CaseFile, Planned, RunError, Session};
 use crate::suite::{Case, Explore};
@@ -78,7 +78,7 @@ type Shown<'a> = &'a (dyn Fn(Stage<'_>) + Send + Sync);
 /// one by one: under load a message may come late. Ends early, in order, when `cancel` is cancelled, which has to be
 /// the session's.
 ///
-/// Folders of runs that found nothing are removed.
+/// Folders of runs that found nothing are removed, but for that of the run without faults.
 ///
 /// # Errors
 /// When the scenario's own run left nothing to go by.
@@ -114,17 +114,17 @@ impl Sweep<'_> {
             return Ok(outcome);
         }
         let stored = read_run(&outcome.baseline.directory).map_err(|error| RunError::Environment(error.to_string()))?;
-        outcome.sites = sites(&stored.history);
+        outcome.scenery = scenery(&stored.history);
         let singles: Vec<Vec<Point>> =
-            points(&outcome.sites, &self.scenario.actions).into_iter().map(|point| vec![point]).collect();
-        (self.shown)(Stage::Baseline { sites: outcome.sites.len(), points: singles.len() });
+            points(&outcome.scenery.sites, &self.scenario.actions).into_iter().map(|point| vec![point]).collect();
+        (self.shown)(Stage::Baseline { sites: outcome.scenery.sites.len(), points: singles.len() });
         let file = stored.case;
-        let mut tried = self.try_all(&file, singles, &outcome.sites).await;
-        outcome.again = self.try_again(&file, &mut tried, &outcome.sites).await;
+        let mut tried = self.try_all(&file, singles, &outcome.scenery).await;
+        outcome.again = self.try_again(&file, &mut tried, &outcome.scenery).await;
         let pairs = pairs(&tried, &self.scenario.actions, self.scenario.pairs);
         if !pairs.is_empty() && !self.is_over() {
             (self.shown)(Stage::Pairs(pairs.len()));
-            tried.extend(self.try_all(&file, pairs, &outcome.sites).await);
+            tried.extend(self.try_all(&file, pairs, &outcome.scenery).await);
         }
         outcome.tried = tried.into_iter().map(|(tried, _)| tried).collect();
         Ok(outcome)
@@ -136,7 +136,7 @@ impl Sweep<'_> {
     }
 
     /// One run for each list of points; with each the sites that it has beyond the known ones.
-    async fn try_all(&self, file: &CaseFile, lists: Vec<Vec<Point>>, known: &[Found]) -> Vec<(Tried, Vec<Found>)> {
+    async fn try_all(&self, file: &CaseFile, lists: Vec<Vec<Point>>, known: &Scenery) -> Vec<(Tried, Vec<Found>)> {
         let runs = futures::stream::iter(lists)
             .take_while(|_| std::future::ready(!self.is_over()))
             .map(|points| self.try_one(file, points, known))
@@ -146,7 +146,7 @@ impl Sweep<'_> {
     }
 
     /// Tries once more what says nothing because its fault did not bite; gives back how many these were.
-    async fn try_again(&self, file: &CaseFile, tried: &mut [(Tried, Vec<Found>)], known: &[Found]) -> usize {
+    async fn try_again(&self, file: &CaseFile, tried: &mut [(Tried, Vec<Found>)], known: &Scenery) -> usize {
         let mut again = 0;
         for entry in tried.iter_mut().filter(|(tried, _)| !tried.was_reached() && !tried.has_violation()) {
             if self.is_over() {
@@ -161,12 +161,12 @@ impl Sweep<'_> {
         again
     }
 
-    async fn try_one(&self, file: &CaseFile, points: Vec<Point>, known: &[Found]) -> (Tried, Vec<Found>) {
+    async fn try_one(&self, file: &CaseFile, points: Vec<Point>, known: &Scenery) -> (Tried, Vec<Found>) {
         let plan = plan(&points, file.script.patience.timeout);
-        let planned = Planned::stored(Arc::new(CaseFile { plan, ..file.clone() }));
-        let report = self.session.run_one(&planned, 0, 1, &()).await;
         // What this fault has caused is only asked for when second faults are to be put there.
         let wanted = self.scenario.pairs > 0 && points.len() == 1;
+        let planned = Planned::stored(Arc::new(CaseFile { plan, to_rest: wanted, ..file.clone() }));
+        let report = self.session.run_one(&planned, 0, 1, &()).await;
         let stored = if wanted { read_run(&report.directory).ok() } else { None };
         let new = stored.map(|stored| new_sites(&stored.history, known)).unwrap_or_default();
         let tried = Tried { points, report };

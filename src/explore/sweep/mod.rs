@@ -16,4 +16,4 @@ mod site;
 pub use drive::{Scenario, Stage, Until, sweep};
 pub use outcome::{Coverage, Outcome, Tried};
 pub use point::{Action, Point, points};
-pub use site::{Found, Site, new_sites, sites};
+pub use site::{Found, LeftOut, Scenery, Site, new_sites, scenery};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::point::Point;
-use super::site::{Found, Site};
+use super::site::{Scenery, Site};
 use crate::judgement::{Evidence, Verdict};
 use crate::runner::CaseReport;
 
@@ -22,8 +22,8 @@ pub struct Tried {
 pub struct Outcome {
     /// The scenario without faults.
     pub baseline: CaseReport,
-    /// Where something could be done, in the order of the scenario.
-    pub sites: Vec<Found>,
+    /// Where something could be done, and what was left out.
+    pub scenery: Scenery,
     /// The runs, in the order of the sites; pairs come last.
     pub tried: Vec<Tried>,
     /// Whether it was cut short.
@@ -72,8 +72,7 @@ impl Tried {
 
     /// The requirements that were violated, other than as declared.
     pub fn violated(&self) -> impl Iterator<Item = &str> {
-        let violated = self.report.findings.iter().filter(|judged| judged.verdict == Verdict::Violation);
-        violated.map(|judged| judged.requirement.id.as_str())
+        violated(&self.report)
     }
 
     /// Whether the run's folder is kept.
@@ -103,17 +102,19 @@ impl Tried {
 
 impl Outcome {
     pub(super) fn new(baseline: CaseReport, baseline_took: Duration) -> Self {
-        let (sites, tried, took) = (Vec::new(), Vec::new(), Duration::ZERO);
-        Self { baseline, sites, tried, interrupted: false, again: 0, baseline_took, took }
+        let (scenery, tried, took) = (Scenery::default(), Vec::new(), Duration::ZERO);
+        Self { baseline, scenery, tried, interrupted: false, again: 0, baseline_took, took }
     }
 
-    /// One run that stands for all: the first with a violation, else the first that did not count, else the one without
-    /// faults, which is told as inconclusive when the sweep as a whole is.
+    /// One run that stands for all: the first with a violation, else the first that did not count, else the first with a
+    /// declared failure, else the one without faults, which is told as inconclusive when the sweep as a whole is.
     #[must_use]
     pub fn representative(&self) -> CaseReport {
+        let is_expected = |tried: &&Tried| tried.report.findings.iter().any(|of| of.verdict == Verdict::Expected);
         let violated = self.tried.iter().find(|tried| tried.has_violation());
         let unsound = || self.tried.iter().find(|tried| !tried.is_sound());
-        let mut report = match violated.or_else(unsound) {
+        let expected = || self.tried.iter().find(is_expected);
+        let mut report = match violated.or_else(unsound).or_else(expected) {
             Some(tried) => CaseReport { title: tried.sentence(), ..tried.report.clone() },
             None => self.baseline.clone(),
         };
@@ -129,11 +130,16 @@ impl Outcome {
         report.error.is_none() && report.whole && report.verdict != Verdict::Violation
     }
 
+    /// The requirements that were violated in any run, that without faults among them; each as often as it was.
+    pub fn violated(&self) -> impl Iterator<Item = &str> {
+        self.tried.iter().flat_map(Tried::violated).chain(violated(&self.baseline))
+    }
+
     /// How much was covered.
     #[must_use]
     pub fn coverage(&self) -> Coverage {
         let reached = || self.tried.iter().filter(|tried| tried.was_reached());
-        let known: BTreeSet<&Site> = self.sites.iter().map(|found| &found.site).collect();
+        let known: BTreeSet<&Site> = self.scenery.sites.iter().map(|found| &found.site).collect();
         let at: BTreeSet<&Site> = reached().flat_map(|tried| &tried.points).map(|point| &point.site).collect();
         let missed = self.tried.iter().filter(|tried| !tried.has_violation());
         Coverage {
@@ -165,15 +171,28 @@ impl Outcome {
     /// The worst of it. A sweep that did not reach everything, or in which a requirement saw too little, is inconclusive.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        if self.tried.iter().any(Tried::has_violation) || self.baseline.verdict == Verdict::Violation {
+        let all = || self.tried.iter().map(|tried| &tried.report).chain([&self.baseline]);
+        if all().any(|report| report.verdict == Verdict::Violation) {
             return Verdict::Violation;
         }
-        let nothing_tried = self.tried.is_empty();
-        let complete = self.has_sound_baseline() && !nothing_tried && !self.interrupted;
-        if complete && self.coverage().missed.is_empty() && self.unseen().is_empty() {
-            Verdict::Pass
+        if self.baseline.verdict == Verdict::NotApplicable {
+            return Verdict::NotApplicable;
+        }
+        let has_tried = !self.tried.is_empty() && !self.interrupted;
+        let hides_sites = self.scenery.left_out.iter().any(|of| of.hides_sites);
+        let has_seen_all = self.coverage().missed.is_empty() && self.unseen().is_empty() && !hides_sites;
+        if !(self.has_sound_baseline() && has_tried && has_seen_all) {
+            return Verdict::Inconclusive;
+        }
+        if all().any(|report| report.findings.iter().any(|judged| judged.verdict == Verdict::Expected)) {
+            Verdict::Expected
         } else {
-            Verdict::Inconclusive
+            Verdict::Pass
         }
     }
+}
+
+fn violated(report: &CaseReport) -> impl Iterator<Item = &str> {
+    let violated = report.findings.iter().filter(|judged| judged.verdict == Verdict::Violation);
+    violated.map(|judged| judged.requirement.id.as_str())
 }

@@ -89,6 +89,18 @@ fn actor(site: &Site) -> Option<&InstanceName> {
     }
 }
 
+/// Whether something of an exchange may be left when whoever asked dies: not of one that failed, and not of one within a
+/// transaction that ends with its connection. What was prepared, or lies open on the broker, does not.
+fn leaves_something(found: &Found) -> bool {
+    let ends_with_connection = matches!(found.site.edge.to, Node::Postgres | Node::Redis);
+    let is_prepared = found.site.label.to_ascii_lowercase().starts_with("prepare transaction");
+    match found.truth {
+        Truth::Applied | Truth::Sent => true,
+        Truth::Pending => !ends_with_connection || is_prepared,
+        Truth::NotSent | Truth::Refused => false,
+    }
+}
+
 /// Every action at every site, in the order of the sites.
 ///
 /// Crashes of one instance between two of its exchanges are all the same, and so are those around an exchange that left
@@ -107,7 +119,7 @@ pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
                     if is_first {
                         add(Act::CrashBefore);
                     }
-                    if matches!(found.truth, Truth::Applied | Truth::Sent) {
+                    if leaves_something(found) {
                         add(Act::CrashAfter);
                     }
                 }
@@ -125,7 +137,7 @@ pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explore::sweep::site::sites;
+    use crate::explore::sweep::site::scenery;
     use crate::explore::sweep::site::tests::{exchange, mark};
     use crate::history::{History, Phase, What};
 
@@ -140,7 +152,8 @@ mod tests {
                 exchange(4, "relay-1->kafka", "Produce events", Truth::Sent),
             ],
         };
-        let told: Vec<String> = points(&sites(&history), &[Action::Crash]).iter().map(ToString::to_string).collect();
+        let told: Vec<String> =
+            points(&scenery(&history).sites, &[Action::Crash]).iter().map(ToString::to_string).collect();
         let after = "answered";
         assert_eq!(
             told,
@@ -169,8 +182,8 @@ mod tests {
                 exchange(2, "api-1->postgres", "COMMIT", Truth::Applied),
             ],
         };
-        assert_eq!(points(&sites(&history), &[Action::Repeat]).len(), 1);
-        assert_eq!(points(&sites(&history), &Action::ALL).len(), 2 * 3 + 1 + 3);
+        assert_eq!(points(&scenery(&history).sites, &[Action::Repeat]).len(), 1);
+        assert_eq!(points(&scenery(&history).sites, &Action::ALL).len(), 2 * 3 + 1 + 3);
     }
 
     #[test]

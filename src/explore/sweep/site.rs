@@ -36,14 +36,68 @@ impl fmt::Display for Site {
     }
 }
 
-/// The sites of a run, in the order in which their requests were sent: exchanges of the load phase that may change something,
-/// except those that the target makes at rest as well.
+/// What a scenario consists of, as its run without faults shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scenery {
+    /// Exchanges of the load phase that may change something, in the order in which their requests were sent; without
+    /// those that the target makes at rest as well.
+    pub sites: Vec<Found>,
+    /// What the target changes without being asked, and so is no site.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// An exchange that the target makes at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Between which roles.
+    pub edge: (String, String),
+    /// What it is called.
+    pub label: String,
+    /// How often it came while nothing was asked.
+    pub at_rest: usize,
+    /// How often it came during the load.
+    pub in_load: usize,
+    /// Whether it came so much more often during the load that some of these belong to the load: then sites are missing.
+    pub hides_sites: bool,
+}
+
+/// Reads a run without faults.
 #[must_use]
-pub fn sites(history: &History) -> Vec<Found> {
-    let idle = idle(history);
+pub fn scenery(history: &History) -> Scenery {
+    let mut left_out: Vec<LeftOut> = Vec::new();
+    for (edge, exchange) in during(history, Part::Rest).filter(|(_, exchange)| exchange.changes) {
+        match left_out.iter_mut().find(|of| of.is(&edge, &exchange.label)) {
+            Some(known) => known.at_rest += 1,
+            None => left_out.push(LeftOut {
+                edge: kind(&edge),
+                label: exchange.label.clone(),
+                at_rest: 1,
+                in_load: 0,
+                hides_sites: false,
+            }),
+        }
+    }
+    let times_longer = length(history, Part::Load).div_ceil(length(history, Part::Rest).max(1)).max(1);
+    for known in &mut left_out {
+        known.in_load = during(history, Part::Load).filter(|(edge, exchange)| known.is(edge, &exchange.label)).count();
+        // Twice as often as at rest, and one more, is still chance.
+        let most = known.at_rest.saturating_mul(2).saturating_mul(usize::try_from(times_longer).unwrap_or(usize::MAX));
+        known.hides_sites = known.in_load > most.saturating_add(1);
+    }
+    Scenery { sites: sites(history, &left_out), left_out }
+}
+
+/// The sites of a later run that the scenario did not have, for example the repetitions that a fault caused.
+#[must_use]
+pub fn new_sites(history: &History, scenery: &Scenery) -> Vec<Found> {
+    let known: HashSet<&Site> = scenery.sites.iter().map(|found| &found.site).collect();
+    sites(history, &scenery.left_out).into_iter().filter(|found| !known.contains(&found.site)).collect()
+}
+
+fn sites(history: &History, left_out: &[LeftOut]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     for (edge, exchange) in during(history, Part::Load) {
-        if exchange.changes && !idle.contains(&(kind(&edge), exchange.label.as_str())) {
+        if exchange.changes && !left_out.iter().any(|of| of.is(&edge, &exchange.label)) {
             let site = Site { edge, label: exchange.label.clone(), nth: 0 };
             found.push(Found { site, sent: exchange.sent, truth: exchange.truth });
         }
@@ -58,11 +112,17 @@ pub fn sites(history: &History) -> Vec<Found> {
     found
 }
 
-/// The sites of a run that an earlier one did not have, for example the repetitions that a fault caused.
-#[must_use]
-pub fn new_sites(history: &History, earlier: &[Found]) -> Vec<Found> {
-    let known: HashSet<&Site> = earlier.iter().map(|found| &found.site).collect();
-    sites(history).into_iter().filter(|found| !known.contains(&found.site)).collect()
+impl LeftOut {
+    fn is(&self, edge: &Edge, label: &str) -> bool {
+        self.label == label && self.edge == kind(edge)
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { edge: (from, to), label, at_rest, in_load, .. } = self;
+        write!(f, "`{label}` on {from}->{to} ({at_rest} at rest, {in_load} during the load)")
+    }
 }
 
 /// The parts of a run that are told apart here.
@@ -95,9 +155,23 @@ fn during(history: &History, wanted: Part) -> impl Iterator<Item = (Edge, &Excha
     })
 }
 
-/// What the target does when nothing is asked of it, by kind of edge and label.
-fn idle(history: &History) -> HashSet<((String, String), &str)> {
-    during(history, Part::Rest).map(|(edge, exchange)| (kind(&edge), exchange.label.as_str())).collect()
+/// How long a part lasted, in nanoseconds.
+fn length(history: &History, wanted: Part) -> u64 {
+    let mut length = 0;
+    let mut since = None;
+    for event in &history.events {
+        let part = match event.what {
+            What::Rested => Part::Rest,
+            What::Phase { phase: Phase::Load } => Part::Load,
+            What::Phase { phase: Phase::Settle } => Part::Other,
+            _ => continue,
+        };
+        if let Some(since) = since.take() {
+            length += event.at.0.saturating_sub(since);
+        }
+        since = (part == wanted).then_some(event.at.0);
+    }
+    length
 }
 
 /// An edge by roles: the instances of a role do the same.
@@ -153,7 +227,7 @@ pub(super) mod tests {
                 exchange(21, "api-1->postgres", "COMMIT", Truth::Applied),
             ],
         };
-        let found: Vec<String> = sites(&history).iter().map(|found| found.site.to_string()).collect();
+        let found: Vec<String> = scenery(&history).sites.iter().map(|found| found.site.to_string()).collect();
         assert_eq!(
             found,
             [
@@ -170,11 +244,34 @@ pub(super) mod tests {
         let load = mark(0, What::Phase { phase: Phase::Load });
         let once = exchange(1, "client->api-1", "POST /transfers", Truth::Applied);
         let again = exchange(5, "client->api-2", "POST /transfers", Truth::Applied);
-        let earlier = sites(&History { events: vec![load.clone(), once.clone()] });
+        let earlier = scenery(&History { events: vec![load.clone(), once.clone()] });
         let new = new_sites(&History { events: vec![load, once, again] }, &earlier);
         assert_eq!(
             new.iter().map(|found| found.site.to_string()).collect::<Vec<_>>(),
             ["`POST /transfers` on client->api-2"]
+        );
+    }
+
+    #[test]
+    fn what_comes_much_more_often_under_load_than_at_rest_hides_sites() {
+        let mut events = vec![
+            mark(0, What::Rested),
+            exchange(1, "api-1->postgres", "COMMIT", Truth::Applied),
+            exchange(2, "relay-1->postgres", "update lease", Truth::Applied),
+            mark(100, What::Phase { phase: Phase::Load }),
+            exchange(110, "relay-1->postgres", "update lease", Truth::Applied),
+        ];
+        events.extend((120..124).map(|at| exchange(at, "api-2->postgres", "COMMIT", Truth::Applied)));
+        events.push(mark(200, What::Phase { phase: Phase::Settle }));
+        let scenery = scenery(&History { events });
+        assert!(scenery.sites.is_empty());
+        let told: Vec<_> = scenery.left_out.iter().map(|of| (of.to_string(), of.hides_sites)).collect();
+        assert_eq!(
+            told,
+            [
+                ("`COMMIT` on api->postgres (1 at rest, 4 during the load)".to_owned(), true),
+                ("`update lease` on relay->postgres (1 at rest, 1 during the load)".to_owned(), false),
+            ]
         );
     }
 }

@@ -172,7 +172,8 @@ impl Pump<'_> {
             LinkAct::HoldAfter => {
                 let place = format!("after {label} was answered{code} ({truth})");
                 if hold(&evidence, &label, place).await.is_none() {
-                    evidence.act(format!("lost the reply{code} to {label} ({truth})"));
+                    // The reply is gone, but what it was held for was not done.
+                    evidence.miss(format!("{label}: answered when nobody waited for it any more"));
                 }
                 Stop::Taken
             }

@@ -23,9 +23,11 @@ impl Nemesis<'_> {
                 held = injection.held() => held,
             };
             let Some(held) = held else { return };
-            let _turn = match self.turns.get(&victim.to_string()) {
-                Some(turn) => Some(turn.lock().await),
-                None => None,
+            let Some(turn) = self.turns.get(&victim.to_string()) else { return };
+            let _turn = tokio::select! {
+                biased;
+                () = self.load_ended.cancelled() => return,
+                turn = turn.lock() => turn,
             };
             self.steps[index].treating.store(true, Ordering::Release);
             self.treat_once(index, at.act, victim, held).await;

@@ -99,6 +99,7 @@ impl Reader {
             What::Rows { .. }
             | What::Exchange(_)
             | What::Rested
+            | What::Blind { .. }
             | What::Unsettled { .. }
             | What::Note { .. }
             | What::End { .. } => {}
