@@ -24,8 +24,9 @@ use crate::target::Target;
 ///
 /// Runs the scenario once without faults and records every message on every link. Then runs it again for each message that
 /// changes something, with one fault just there: the instance is killed before or after it, the connection is cut before or
-/// after it, the instance is stopped with it in its hands, or it is delivered twice. No luck is involved, and what is found
-/// needs no shrinking: it is one fault at one message.
+/// after it, the instance is stopped with it in its hands, or it is delivered twice. Where the fault falls is no matter of luck,
+/// and what is found is small: one fault at one message. Processes keep their own time all the same, so that what hangs on
+/// a race as well shows in some runs only: `fireassay replay` says in how many.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::phrase;
 use super::text::{clean, piece};
-use crate::history::{Exchange, FaultChange, History, Moment, Phase, ProcessChange, Truth, What};
+use crate::history::{Exchange, FaultChange, History, Moment, Phase, Truth, What};
 
 /// The most lines before and after the first fault bit.
 const LINES_MAX: [usize; 2] = [9, 9];
@@ -57,7 +57,7 @@ fn rows(history: &History) -> Vec<Row> {
         match &event.what {
             What::Phase { phase } => load = *phase >= Phase::Load,
             What::Exchange(exchange) if load && exchange.changes => rows.extend(messages(exchange, event.at)),
-            What::Process { name, change } if load && !matches!(change, ProcessChange::Started { .. }) => {
+            What::Process { name, change } if load => {
                 rows.push(Row { at: event.at, what: Mark::At(name.clone()), text: phrase::process(change) });
             }
             What::Fault { change: FaultChange::Bit(evidence), .. } => {
@@ -174,7 +174,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::history::{Event, StepId};
+    use crate::history::{Event, ProcessChange, StepId};
 
     fn exchange(sent: u64, over: u64, edge: &str, label: &str, truth: Truth, lost: bool) -> Event {
         let exchange = Exchange {

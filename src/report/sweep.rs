@@ -28,7 +28,8 @@ pub fn line(tried: &Tried, palette: Palette) -> Option<String> {
         let broken = broken(tried).join(", ");
         return Some(format!("{}  {sentence}: {broken}", palette.paint(Tone::Bad, "   found")));
     }
-    let why = tried.shortcoming()?;
+    // A run that was cut short says nothing about its point.
+    let why = tried.shortcoming().filter(|_| !tried.report.interrupted)?;
     Some(format!("{}  {sentence}: {}", palette.paint(Tone::Doubtful, "  missed"), piece(&why)))
 }
 
@@ -46,7 +47,9 @@ pub fn ending(outcome: &Outcome, palette: Palette) -> String {
     if !outcome.has_sound_baseline() && outcome.verdict() != Verdict::NotApplicable {
         baseline(&mut text, outcome, palette);
     }
-    coverage(&mut text, outcome, palette);
+    if outcome.has_sound_baseline() {
+        coverage(&mut text, outcome, palette);
+    }
     text
 }
 
@@ -64,6 +67,8 @@ fn finding(text: &mut String, broken: &[String], tried: &[&Tried], palette: Pale
     let _ = writeln!(text, "\n{}", palette.paint(Tone::Bad, &format!("── {}", broken.join(", "))));
     for tried in tried.iter().take(POINTS_MAX) {
         let _ = writeln!(text, "   when {}", clean(&tried.sentence(), SENTENCE_CHARS_MAX));
+        let folder = tried.report.directory.display().to_string();
+        let _ = writeln!(text, "        {}", palette.paint(Tone::Faint, &clean(&folder, SENTENCE_CHARS_MAX)));
     }
     if tried.len() > POINTS_MAX {
         let _ = writeln!(text, "   and in {} more places", tried.len() - POINTS_MAX);
@@ -124,6 +129,10 @@ fn coverage(text: &mut String, outcome: &Outcome, palette: Palette) {
     }
     if outcome.again > 0 {
         let _ = writeln!(text, "  {} tried twice, because no fault bit at first", count(outcome.again as u64, "run"));
+    }
+    if outcome.tried.len() < outcome.planned {
+        let why = if outcome.interrupted { "interrupted" } else { "ended with the first finding" };
+        let _ = writeln!(text, "  {why} after {} of {}", outcome.tried.len(), count(outcome.planned as u64, "run"));
     }
     let tried = outcome.took.saturating_sub(outcome.baseline_took);
     let rate = if tried.is_zero() { 0.0 } else { (coverage.runs + outcome.again) as f64 / tried.as_secs_f64() };

@@ -117,12 +117,14 @@ impl Sweep<'_> {
         outcome.scenery = scenery(&stored.history);
         let singles: Vec<Vec<Point>> =
             points(&outcome.scenery.sites, &self.scenario.actions).into_iter().map(|point| vec![point]).collect();
+        outcome.planned = singles.len();
         (self.shown)(Stage::Baseline { sites: outcome.scenery.sites.len(), points: singles.len() });
         let file = stored.case;
         let mut tried = self.try_all(&file, singles, &outcome.scenery).await;
         outcome.again = self.try_again(&file, &mut tried, &outcome.scenery).await;
         let pairs = pairs(&tried, &self.scenario.actions, self.scenario.pairs);
         if !pairs.is_empty() && !self.is_over() {
+            outcome.planned += pairs.len();
             (self.shown)(Stage::Pairs(pairs.len()));
             tried.extend(self.try_all(&file, pairs, &outcome.scenery).await);
         }

@@ -28,6 +28,8 @@ pub struct Outcome {
     pub tried: Vec<Tried>,
     /// Whether it was cut short.
     pub interrupted: bool,
+    /// How many runs there were to be.
+    pub planned: usize,
     /// How many of the runs were second tries, because the fault had not bitten in the first.
     pub again: usize,
     /// The run without faults.
@@ -103,7 +105,7 @@ impl Tried {
 impl Outcome {
     pub(super) fn new(baseline: CaseReport, baseline_took: Duration) -> Self {
         let (scenery, tried, took) = (Scenery::default(), Vec::new(), Duration::ZERO);
-        Self { baseline, scenery, tried, interrupted: false, again: 0, baseline_took, took }
+        Self { baseline, scenery, tried, interrupted: false, planned: 0, again: 0, baseline_took, took }
     }
 
     /// One run that stands for all: the first with a violation, else the first that did not count, else the first with a
@@ -119,6 +121,7 @@ impl Outcome {
             None => self.baseline.clone(),
         };
         report.verdict = self.verdict();
+        self.pool_evidence(&mut report);
         report.interrupted = self.interrupted;
         report
     }
@@ -128,6 +131,23 @@ impl Outcome {
     pub fn has_sound_baseline(&self) -> bool {
         let report = &self.baseline;
         report.error.is_none() && report.whole && report.verdict != Verdict::Violation
+    }
+
+    /// A requirement has seen what it saw in all runs together.
+    fn pool_evidence(&self, report: &mut CaseReport) {
+        let runs = || self.tried.iter().map(|tried| &tried.report).chain([&self.baseline]);
+        for judged in &mut report.findings {
+            let of_all =
+                || runs().flat_map(|run| &run.findings).filter(|of| of.requirement.id == judged.requirement.id);
+            for evidence in &mut judged.finding.evidence {
+                let same = of_all().flat_map(|of| &of.finding.evidence).filter(|of| of.what == evidence.what);
+                (evidence.seen, evidence.least) =
+                    same.fold((0, 0), |(seen, least), of| (seen + of.seen, least.max(of.least)));
+            }
+            if judged.verdict == Verdict::Inconclusive {
+                judged.verdict = judged.finding.verdict();
+            }
+        }
     }
 
     /// The requirements that were violated in any run, that without faults among them; each as often as it was.

@@ -24,12 +24,16 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         compared += u64::from(pairs().next().is_some());
         let reused = seen.books.is_reused(intent.key);
         let contradiction = pairs().find(|((_, before), (_, after))| contradict(before.answer, after.answer, reused));
-        if let Some(((first, before), (last, after))) = contradiction {
+        if let Some((one, other)) = contradiction {
+            // Told in the order in which they were heard.
+            let (one, other) = if one.1.returned <= other.1.returned { (one, other) } else { (other, one) };
+            let ((first, before), (last, after)) = (one, other);
             found.blame("changed", || {
                 let expected = format!("{} gets the same answer every time", seen.intent(id));
                 let text = format!("first {}, then {}", tell(seen, before.answer), tell(seen, after.answer));
                 let mut witnesses = vec![Witness::Intent(id), Witness::Attempt(first)];
-                witnesses.extend(seen.faults_between(before.invoked, after.invoked));
+                let (from, to) = (before.invoked.min(after.invoked), before.invoked.max(after.invoked));
+                witnesses.extend(seen.faults_between(from, to));
                 witnesses.push(Witness::Attempt(last));
                 (expected, text, witnesses)
             });
