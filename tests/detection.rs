@@ -1,4 +1,5 @@
-//! Does the suite see? One test for each defect of the reference target, and one for each of their cases without it.
+//! Does the suite see? One test for each defect of the reference target. Their cases without a defect are run by
+//! `tests/conformance.rs`; those that it leaves out unless asked, because they take long, are run here.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use fireassay::conformance::{Arguments, Stage, StageError, complain, finish, verdict};
 use fireassay::detection::{Defect, Row, SWITCH, Sight, Timing};
 use fireassay::runner::Planned;
-use fireassay::suite::Case;
+use fireassay::suite::{Case, Tier};
 use libtest_mimic::{Failed, Trial};
 
 /// Seeds for a defect that each run shows.
@@ -30,7 +31,7 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
     let mut cases: Vec<Case> = defects.iter().filter_map(case_of).collect();
     cases.sort_by(|a, b| a.id.cmp(&b.id));
     cases.dedup_by(|a, b| a.id == b.id);
-    let correct = cases.into_iter().map(|case| {
+    let correct = cases.into_iter().filter(|case| case.tier != Tier::Quick).map(|case| {
         let stage = Arc::clone(stage);
         Trial::ignorable_test(format!("correct::{}", case.id), move || verdict(&stage.run(&Planned::drawn(case, 1))))
     });
