@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use fireassay::conformance::{Arguments, Stage, StageError, complain, finish, verdict};
+use fireassay::conformance::{Stage, StageError, main_with, verdict};
 use fireassay::detection::{Defect, Row, SWITCH, Sight, Timing};
 use fireassay::runner::Planned;
 use fireassay::suite::{Case, Tier};
@@ -17,12 +17,8 @@ const SEEDS: u64 = 1;
 const SEEDS_LIKELY: u64 = 5;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    match Stage::new("reference").and_then(|stage| Ok((trials(&stage)?, stage))) {
-        // Violations are what is wanted here: they do not belong into a JUnit report.
-        Ok((trials, stage)) => finish(arguments.run(trials), stage, None),
-        Err(error) => complain(&error.to_string()),
-    }
+    // Violations are what is wanted here: they do not belong into a JUnit report.
+    main_with("reference", None, trials)
 }
 
 fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {

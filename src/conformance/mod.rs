@@ -64,9 +64,19 @@ pub fn main() -> ExitCode {
 /// Runs the cases of this target: a folder with a `target.toml`, or the name of one under `targets`.
 #[must_use]
 pub fn main_of(target: &str) -> ExitCode {
+    main_with(target, Some(Path::new(JUNIT)), trials)
+}
+
+/// Runs trials of one's own on a target, all in one session. If a file is given for JUnit, it is written as [`main`] does.
+#[must_use]
+pub fn main_with(
+    target: &str,
+    junit: Option<&Path>,
+    trials: impl FnOnce(&Arc<Stage>) -> Result<Vec<Trial>, StageError>,
+) -> ExitCode {
     let arguments = Arguments::from_args();
     match Stage::new(target).and_then(|stage| Ok((trials(&stage)?, stage))) {
-        Ok((trials, stage)) => finish(arguments.run(trials), stage, Some(Path::new(JUNIT))),
+        Ok((trials, stage)) => finish(arguments.run(trials), stage, junit),
         Err(error) => complain(&error.to_string()),
     }
 }
@@ -74,8 +84,7 @@ pub fn main_of(target: &str) -> ExitCode {
 /// Takes the stage down and gives back the exit code. If a file is given for JUnit and anything was run, it is written,
 /// and so is the summary page of a GitHub job; failures that the target declares and that are none any more then fail
 /// the whole, with a sentence for each.
-#[must_use]
-pub fn finish(code: ExitCode, stage: Arc<Stage>, junit: Option<&Path>) -> ExitCode {
+fn finish(code: ExitCode, stage: Arc<Stage>, junit: Option<&Path>) -> ExitCode {
     let told = stage.told();
     if let Some(figures) = stage.figures() {
         say(&figures);
@@ -189,8 +198,7 @@ fn regressions(stage: &Arc<Stage>, folder: &Path) -> Result<Vec<Trial>, StageErr
 }
 
 /// Says why no test could be run.
-#[must_use]
-pub fn complain(why: &str) -> ExitCode {
+fn complain(why: &str) -> ExitCode {
     say(&format!("error: {why}"));
     ExitCode::from(FAILED)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
-use super::plan::{Edge, Node};
+use super::plan::Edge;
 use crate::history::InstanceName;
 
 /// Something that happens at exchanges of a link, each a request and its reply.
@@ -139,13 +139,10 @@ impl fmt::Debug for Pattern {
 }
 
 impl AtExchange {
-    /// The process that it treats, if it treats one: the instance that asks, or, where callers of ours ask, the one asked.
+    /// The process that it treats, if it treats one.
     #[must_use]
     pub fn victim(&self) -> Option<&InstanceName> {
-        match (&self.edge.from, &self.edge.to) {
-            (Node::Instance(name), _) | (_, Node::Instance(name)) if self.act.is_on_process() => Some(name),
-            _ => None,
-        }
+        self.edge.actor().filter(|_| self.act.is_on_process())
     }
 }
 

@@ -216,18 +216,28 @@ impl Fault {
     #[must_use]
     pub fn instances(&self) -> Vec<&InstanceName> {
         match self {
-            Self::Kill(name) | Self::Stop(name) | Self::Pause(name) | Self::Restart(name) => vec![name],
+            Self::Kill(name)
+            | Self::Stop(name)
+            | Self::Pause(name)
+            | Self::Restart(name)
+            | Self::Clock { of: name, .. } => vec![name],
             Self::Partition { edge, .. }
             | Self::Cut { edge }
             | Self::Latency { edge, .. }
             | Self::Blackhole { edge }
             | Self::Exchange(AtExchange { edge, .. }) => edge.instances(),
-            _ => Vec::new(),
+            Self::KillPostgres | Self::KillRedis(_) | Self::FlushRedis | Self::KillKafka => Vec::new(),
         }
     }
 }
 
 impl Edge {
+    /// The instance that acts on it: the one that asks, or, where a caller of ours asks, the one that is asked.
+    #[must_use]
+    pub fn actor(&self) -> Option<&InstanceName> {
+        self.instances().into_iter().next()
+    }
+
     /// The instances at its ends.
     #[must_use]
     pub fn instances<'a>(&'a self) -> Vec<&'a InstanceName> {

@@ -14,8 +14,10 @@ const WAITING_MAX: usize = 64;
 pub struct Held {
     /// What it is called.
     pub label: String,
-    /// Where it stands and what is true of it there: `before COMMIT was passed on (NotSent)`.
+    /// Where it stands: `before COMMIT was passed on`.
     place: String,
+    /// What is true of it if it goes no further: `NotSent`.
+    truth: &'static str,
     evidence: Arc<Evidence>,
     release: oneshot::Sender<Release>,
 }
@@ -33,7 +35,10 @@ impl Held {
     /// Decides. `what` was done meanwhile, for people: `api-1 was killed`. It counts even when the connection has ended
     /// before anything could be decided about it, because that may be what it did.
     pub fn release(self, what: &str, release: Release) {
-        self.evidence.act(format!("{what} {}", self.place));
+        self.evidence.act(match release {
+            Release::GoOn => format!("{what} {}", self.place),
+            Release::Lost => format!("{what} {} ({})", self.place, self.truth),
+        });
         // A connection that has ended needs no decision any more.
         let _ = self.release.send(release);
     }
@@ -49,9 +54,9 @@ pub(super) fn gate() -> (Gate, mpsc::Receiver<Held>) {
 }
 
 /// Waits for a decision about an exchange that a fault holds; `None` when nobody makes one any more.
-pub(super) async fn hold(evidence: &Arc<Evidence>, label: &str, place: String) -> Option<Release> {
+pub(super) async fn hold(evidence: &Arc<Evidence>, label: &str, place: String, truth: &'static str) -> Option<Release> {
     let (release, decided) = oneshot::channel();
-    let held = Held { label: label.to_owned(), place, evidence: Arc::clone(evidence), release };
+    let held = Held { label: label.to_owned(), place, truth, evidence: Arc::clone(evidence), release };
     evidence.gate.0.send(held).await.ok()?;
     decided.await.ok()
 }

@@ -8,7 +8,7 @@ use super::accept::Shared;
 use super::protocol::{End, Label, Said};
 use crate::history::{Exchange, Moment, Truth};
 
-/// The most exchanges of a connection that are followed at a time; those beyond are not told of.
+/// The most exchanges of a connection that are followed at a time; that there were more, the link complains of.
 const OPEN_MAX: usize = 4_096;
 
 /// Is told of every exchange when it is over. Must not block.
@@ -44,6 +44,8 @@ impl Trace {
                 code: None,
             };
             open.insert(number, exchange);
+        } else {
+            shared.tally.degraded("more exchanges were open at once on a connection than can be followed");
         }
     }
 

@@ -69,7 +69,7 @@ pub fn fits(file: &CaseFile, target: &Target) -> Result<(), Misfit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Fault, Heal, Step};
+    use crate::fault::{ClockChange, Fault, Heal, Step};
     use crate::history::StepId;
     use crate::profile::script;
     use crate::report::samples::case_file;
@@ -99,9 +99,12 @@ mod tests {
         let target = target.expect("the reference target");
         assert_eq!(fits(&case_file(), &target), Ok(()));
         let mut file = case_file();
-        file.plan.steps[0].fault = Fault::Kill(InstanceName { role: "api".into(), number: 9 });
-        let why = fits(&file, &target).expect_err("there is no api-9").to_string();
-        assert_eq!(why, "its plan treats api-9, and the target `reference` has api-1, api-2, relay-1");
+        let missing = InstanceName { role: "api".into(), number: 9 };
+        for fault in [Fault::Kill(missing.clone()), Fault::Clock { of: missing, change: ClockChange::Freeze }] {
+            file.plan.steps[0].fault = fault;
+            let why = fits(&file, &target).expect_err("there is no api-9").to_string();
+            assert_eq!(why, "its plan treats api-9, and the target `reference` has api-1, api-2, relay-1");
+        }
         let file = CaseFile { profile: "orders".into(), ..case_file() };
         let why = fits(&file, &target).expect_err("there is no such profile").to_string();
         assert_eq!(why, "it is of the profile `orders`, which this fireassay does not have");

@@ -1,6 +1,6 @@
 //! Points: what is done at which site. What cannot differ is done once.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -65,27 +65,18 @@ pub(super) fn plan(points: &[Point], patience: Duration) -> Plan {
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { site, act } = self;
-        let who = actor(site).map_or_else(|| "the caller".to_owned(), ToString::to_string);
+        let who = site.edge.actor().map_or_else(|| "the caller".to_owned(), ToString::to_string);
         let asked = &site.edge.to;
-        let which = format!("{site}");
         match act {
-            Act::CrashBefore => write!(f, "{who} is killed before {which}"),
-            Act::CrashAfter => write!(f, "{who} is killed after {asked} answered {which}, before the answer arrived"),
-            Act::CutBefore => write!(f, "the connection is cut before {which}"),
-            Act::CutAfter => write!(f, "the connection is cut after {asked} answered {which}"),
-            Act::Stall => write!(f, "{who} is stopped just before {which}, and goes on with it later"),
-            Act::Repeat(_) => write!(f, "{which} is delivered twice"),
-            Act::LoseReply => write!(f, "the answer to {which} never arrives"),
-            Act::Delay(_) => write!(f, "{which} is held up"),
+            Act::CrashBefore => write!(f, "{who} is killed before {site}"),
+            Act::CrashAfter => write!(f, "{who} is killed after {asked} answered {site}, before the answer arrived"),
+            Act::CutBefore => write!(f, "the connection is cut before {site}"),
+            Act::CutAfter => write!(f, "the connection is cut after {asked} answered {site}"),
+            Act::Stall => write!(f, "{who} is stopped just before {site}, and goes on with it later"),
+            Act::Repeat(_) => write!(f, "{site} is delivered twice"),
+            Act::LoseReply => write!(f, "the answer to {site} never arrives"),
+            Act::Delay(_) => write!(f, "{site} is held up"),
         }
-    }
-}
-
-/// The instance that asks, or, where a caller of ours does, the one that is asked.
-fn actor(site: &Site) -> Option<&InstanceName> {
-    match (&site.edge.from, &site.edge.to) {
-        (Node::Instance(name), _) | (_, Node::Instance(name)) => Some(name),
-        _ => None,
     }
 }
 
@@ -107,12 +98,12 @@ fn leaves_something(found: &Found) -> bool {
 /// nothing behind: an instance is killed before its first exchange, and after each one that may have had an effect.
 #[must_use]
 pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
-    let mut seen: BTreeMap<&InstanceName, ()> = BTreeMap::new();
+    let mut seen: BTreeSet<&InstanceName> = BTreeSet::new();
     let mut points = Vec::new();
     for found in sites {
         let site = &found.site;
         let mut add = |act| points.push(Point { site: site.clone(), act });
-        let is_first = actor(site).is_some_and(|actor| seen.insert(actor, ()).is_none());
+        let is_first = site.edge.actor().is_some_and(|actor| seen.insert(actor));
         for action in actions {
             match action {
                 Action::Crash => {

@@ -71,13 +71,14 @@ impl Pump<'_> {
         let label = &label.text;
         let lost = match act {
             LinkAct::Delay(by) => {
-                evidence.act(format!("held {label} for {}", humantime::format_duration(by)));
+                // Healing ends it early.
+                evidence.act(format!("held {label} for up to {}", humantime::format_duration(by)));
                 self.wait(&evidence, by).await;
                 return Ok(0);
             }
             LinkAct::HoldBefore => {
-                let place = format!("before {label} was passed on (NotSent)");
-                hold(&evidence, label, place).await == Some(Release::Lost)
+                let place = format!("before {label} was passed on");
+                hold(&evidence, label, place, "NotSent").await == Some(Release::Lost)
             }
             _ => {
                 evidence.act(format!("cut {label} before it was passed on (NotSent)"));
@@ -170,8 +171,8 @@ impl Pump<'_> {
                 Stop::Silent
             }
             LinkAct::HoldAfter => {
-                let place = format!("after {label} was answered{code} ({truth})");
-                if hold(&evidence, &label, place).await.is_none() {
+                let place = format!("after {label} was answered{code}");
+                if hold(&evidence, &label, place, truth).await.is_none() {
                     // The reply is gone, but what it was held for was not done.
                     evidence.miss(format!("{label}: answered when nobody waited for it any more"));
                 }
