@@ -78,6 +78,8 @@ pub enum What {
     /// What the set-up asked for has been done to its end: until the load begins, the target does only what it does anyway.
     /// Recorded where exchanges are.
     Rested,
+    /// The target declares no event topic: what it publishes, if anything, is not looked at, and nobody waits for it.
+    Eventless,
     /// Everything that was in the event topic at this moment has been recorded.
     EventsRead,
     /// The deadline for settling has passed, and the target still owed something.

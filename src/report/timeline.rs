@@ -136,6 +136,7 @@ impl<'a> Teller<'a> {
             What::Record(record) => line(Kind::Row, phrase::record(record)),
             What::Exchange(exchange) => line(Kind::Exchange, phrase::exchange(exchange)),
             What::Rested => line(Kind::Process, "the target is at rest".to_owned()),
+            What::Eventless => line(Kind::Process, "no event topic is declared: no event is waited for".to_owned()),
             What::EventsRead => line(Kind::Process, "the event topic has been read to its end".to_owned()),
             What::Unsettled { owed } => line(Kind::Gap, format!("deadline, still owed: {}", piece(owed))),
             What::Blind { why } => line(Kind::Gap, format!("not seen: {}", piece(why))),

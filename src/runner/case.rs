@@ -350,7 +350,10 @@ impl<'a> Run<'a> {
 
     /// Starts to record events; `None` for a target that declares none, whose events then are not judged.
     async fn read_events(&self, sandbox: &Sandbox) -> Result<Option<EventReader>, End> {
-        let Some(mapping) = self.stage.target.events(self.stage.profile.name()) else { return Ok(None) };
+        let Some(mapping) = self.stage.target.events(self.stage.profile.name()) else {
+            self.recorder.record(What::Eventless);
+            return Ok(None);
+        };
         let brokers = sandbox.stack().kafka().address().to_string();
         let recorder = Arc::clone(&self.recorder);
         EventReader::start(&brokers, sandbox.prefix(), mapping, recorder).await.map(Some).map_err(failed)

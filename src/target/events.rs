@@ -32,7 +32,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(15);
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long the thread waits for a record before it looks for requests.
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(5);
 
 /// The largest value that is read, in bytes.
 const VALUE_BYTES_MAX: usize = 1 << 20;
@@ -94,11 +94,12 @@ impl EventReader {
         let failed = |why: String| EventError { topic: topic.clone(), why };
         let (name, brokers) = (topic.clone(), brokers.to_owned());
         let open = tokio::task::spawn_blocking(move || open(&brokers, &name));
-        let (consumer, partitions) =
+        let Opened { consumer, asker, partitions } =
             open.await.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
         let (requests, inbox) = sync_channel(8);
         let pump = Pump {
             consumer,
+            asker,
             topic: topic.clone(),
             plain_topic: mapping.topic(""),
             fields: mapping.fields.clone(),
@@ -149,6 +150,9 @@ struct Position {
 /// The consumer and its thread. librdkafka reconnects by itself for as long as it is polled.
 struct Pump {
     consumer: BaseConsumer,
+    /// Asks how far the topic goes, on a connection of its own: on the consumer's a question waits behind the fetch that
+    /// waits for records.
+    asker: BaseConsumer,
     topic: String,
     plain_topic: String,
     fields: Vec<FieldPath>,
@@ -251,7 +255,7 @@ impl Pump {
     fn ends(&mut self) -> Result<BTreeMap<i32, i64>, KafkaError> {
         let mut ends = BTreeMap::new();
         for (partition, position) in &mut self.partitions {
-            let (low, high) = self.consumer.fetch_watermarks(&self.topic, *partition, ASK_TIMEOUT)?;
+            let (low, high) = self.asker.fetch_watermarks(&self.topic, *partition, ASK_TIMEOUT)?;
             position.next = position.next.max(low);
             if position.next < high {
                 self.consumer.seek(&self.topic, *partition, Offset::Offset(position.next), ASK_TIMEOUT)?;
@@ -302,11 +306,23 @@ fn fields(paths: &[FieldPath], value: Option<&[u8]>) -> Map<String, Value> {
     read.unwrap_or_else(|why| Map::from_iter([("unreadable".to_owned(), Value::String(why))]))
 }
 
-fn open(brokers: &str, topic: &str) -> Result<(BaseConsumer, BTreeMap<i32, Position>), KafkaError> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
+/// Both clients of a pump, and the partitions that are read.
+struct Opened {
+    consumer: BaseConsumer,
+    asker: BaseConsumer,
+    partitions: BTreeMap<i32, Position>,
+}
+
+fn open(brokers: &str, topic: &str) -> Result<Opened, KafkaError> {
+    let client = || {
+        let mut config = ClientConfig::new();
         // librdkafka wants the name of a group, which is never joined.
-        .set("group.id", "fireassay-events")
+        config.set("bootstrap.servers", brokers).set("group.id", "fireassay-events");
+        config.set("reconnect.backoff.max.ms", "500");
+        config
+    };
+    let asker: BaseConsumer = client().create()?;
+    let consumer: BaseConsumer = client()
         .set("enable.auto.commit", "false")
         .set("isolation.level", "read_committed")
         .set("enable.partition.eof", "true")
@@ -314,10 +330,9 @@ fn open(brokers: &str, topic: &str) -> Result<(BaseConsumer, BTreeMap<i32, Posit
         .set("auto.offset.reset", "error")
         .set("allow.auto.create.topics", "false")
         .set("fetch.wait.max.ms", "50")
-        .set("reconnect.backoff.max.ms", "500")
         .set("queued.max.messages.kbytes", "16384")
         .create()?;
-    let metadata = consumer.fetch_metadata(Some(topic), START_TIMEOUT)?;
+    let metadata = asker.fetch_metadata(Some(topic), START_TIMEOUT)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     let partitions: BTreeMap<_, _> = found
         .map(|found| found.partitions().iter().map(|partition| (partition.id(), Position::default())).collect())
@@ -330,5 +345,5 @@ fn open(brokers: &str, topic: &str) -> Result<(BaseConsumer, BTreeMap<i32, Posit
         assignment.add_partition_offset(topic, *partition, Offset::Beginning)?;
     }
     consumer.assign(&assignment)?;
-    Ok((consumer, partitions))
+    Ok(Opened { consumer, asker, partitions })
 }

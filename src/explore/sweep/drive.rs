@@ -139,12 +139,16 @@ impl Sweep<'_> {
 
     /// One run for each list of points; with each the sites that it has beyond the known ones.
     async fn try_all(&self, file: &CaseFile, lists: Vec<Vec<Point>>, known: &Scenery) -> Vec<(Tried, Vec<Found>)> {
-        let runs = futures::stream::iter(lists)
+        // A run that stops somebody takes three times as long as others: nobody waits for it to keep the order.
+        let runs = futures::stream::iter(lists.into_iter().enumerate())
             .take_while(|_| std::future::ready(!self.is_over()))
-            .map(|points| self.try_one(file, points, known))
-            .buffered(self.scenario.jobs.max(1));
+            .map(|(index, points)| async move { (index, self.try_one(file, points, known).await) })
+            .buffer_unordered(self.scenario.jobs.max(1));
         // A run that was cut short says nothing about its point.
-        runs.filter(|(tried, _)| std::future::ready(!tried.report.interrupted)).collect().await
+        let through = runs.filter(|(_, (tried, _))| std::future::ready(!tried.report.interrupted));
+        let mut through: Vec<_> = through.collect().await;
+        through.sort_unstable_by_key(|(index, _)| *index);
+        through.into_iter().map(|(_, tried)| tried).collect()
     }
 
     /// Tries once more what says nothing because its fault did not bite; gives back how many these were.

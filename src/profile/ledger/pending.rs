@@ -8,7 +8,7 @@ use crate::profile::Pending;
 /// What is owed at the end of these facts.
 pub(super) fn pending(facts: &Facts) -> Pending {
     let books = Books::new(facts);
-    let mut told = vec![false; facts.transfers.len()];
+    let mut told = vec![facts.eventless; facts.transfers.len()];
     for delivery in &facts.deliveries {
         told[delivery.transfer.0 as usize] = true;
     }

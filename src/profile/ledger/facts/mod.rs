@@ -79,6 +79,8 @@ pub struct Facts {
     pub unreadable_row: Option<String>,
     /// What kept the first such event record from being read.
     pub unreadable_record: Option<String>,
+    /// Whether the target declares no event topic, so that no event can come.
+    pub eventless: bool,
     /// Whether everything in the event topic had been recorded at some moment of the audit.
     pub events_read: bool,
     /// What `balance` and `entries` said.

@@ -95,6 +95,7 @@ impl Reader {
                 self.reading(*sent, event.at, added, removed);
             }
             What::Record(record) => self.record(event.at, record),
+            What::Eventless => self.facts.eventless = true,
             What::EventsRead => self.facts.events_read = self.phase == Phase::Audit,
             What::Rows { .. }
             | What::Exchange(_)

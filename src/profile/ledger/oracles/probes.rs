@@ -13,7 +13,7 @@ pub(in crate::profile::ledger) struct Probe {
     pub(super) sent: Moment,
     /// When it was acknowledged.
     pub(super) acknowledged: Option<Moment>,
-    /// When its event had come.
+    /// When its event had come; where no event can come, when it was acknowledged.
     pub(in crate::profile::ledger) told: Option<Moment>,
 }
 
@@ -31,7 +31,8 @@ pub(in crate::profile::ledger) fn read(facts: &Facts) -> Vec<Probe> {
             });
             named.push(transfer.map_or(NONE, |transfer| transfer.0));
             let sent = attempts().map(|attempt| attempt.invoked).min().unwrap_or_default();
-            Probe { intent: id, sent, acknowledged: intent.first_ok, told: None }
+            let acknowledged = intent.first_ok;
+            Probe { intent: id, sent, acknowledged, told: acknowledged.filter(|_| facts.eventless) }
         })
         .collect();
     if probes.is_empty() {

@@ -29,7 +29,8 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
             (expected, text, witnesses)
         });
     }
-    found.saw("new transfers that went through to their events", worked, (seen.probes as u64).max(1));
+    let to_where = if seen.facts.eventless { "" } else { " to their events" };
+    found.saw(&format!("new transfers that went through{to_where}"), worked, (seen.probes as u64).max(1));
     found
 }
 
