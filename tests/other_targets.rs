@@ -56,3 +56,22 @@ fn a_service_without_a_relay_is_swept() {
     let sites = sweep["sites"].as_array().map_or(0, Vec::len);
     assert!(sites >= 10 && sweep["sites_reached"] == sites, "{sweep}");
 }
+
+#[test]
+fn what_a_sweep_finds_is_in_its_junit_report() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("reports/junit.xml");
+    let junit = path.to_str().expect("Unicode");
+    let mistake = "REFERENCE_DEFECTS=key-before-transfer";
+    let acts = ["--action", "crash", "cut-after"];
+    let (code, _) = fireassay(
+        &[&["sweep", "one-transfer", "--target", API_ONLY, "--env", mistake, "--junit", junit][..], &acts].concat(),
+    );
+    let xml = std::fs::read_to_string(&path).expect("a report");
+    assert_eq!(code, Some(1));
+    for part in
+        [r#"name="one-transfer""#, r#"type="ledger.acked" message="ledger.acked: lost"#, "ledger.acked as well, when"]
+    {
+        assert!(xml.contains(part), "{part} is not in {xml}");
+    }
+}

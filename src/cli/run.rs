@@ -176,13 +176,15 @@ fn publish(args: &Args, suite: &Suite, report: &RunReport, palette: Palette) -> 
     if args.format == Format::Json {
         match json::document(report, &told, &stale, code) {
             Ok(document) => unwritten.extend(answer(&document).err()),
-            Err(error) => unwritten.push(Failure::environment(
-                format!("failed to write the report as JSON: {error}"),
-                "choose a --runs-dir whose path is Unicode",
-            )),
+            Err(error) => unwritten.push(not_unicode(&error)),
         }
     }
-    match unwritten.into_iter().reduce(|first, _| first) {
+    code_with(code, unwritten)
+}
+
+/// The exit code when these reports could not be written: a violation outranks that.
+pub(super) fn code_with(code: u8, unwritten: Vec<Failure>) -> Result<u8, Failure> {
+    match unwritten.into_iter().next() {
         Some(failure) if code != exit::VIOLATION => Err(failure),
         Some(failure) => {
             failure_note(&failure);
@@ -190,6 +192,12 @@ fn publish(args: &Args, suite: &Suite, report: &RunReport, palette: Palette) -> 
         }
         None => Ok(code),
     }
+}
+
+/// A report with a path in it that JSON cannot hold.
+pub(super) fn not_unicode(error: &impl std::fmt::Display) -> Failure {
+    let what = format!("failed to write the report as JSON: {error}");
+    Failure::environment(what, "choose a --runs-dir whose path is Unicode")
 }
 
 /// Writes the JUnit report, making its folder.

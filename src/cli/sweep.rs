@@ -7,14 +7,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::{Failure, did_you_mean};
 use super::output::{Colour, answer, note};
-use super::run::Format;
+use super::run::{Format, code_with, not_unicode, write_job_summary, write_junit};
 use super::select::{default_jobs, read_variable};
 use super::{exit, interrupt, locate, progress};
 use crate::explore::sweep::{Action, Outcome, Scenario, Stage, Until, sweep as carry_out};
 use crate::judgement::Verdict;
 use crate::report::style::{Palette, Tone};
 use crate::report::text::{count, piece};
-use crate::report::{json, sweep as report};
+use crate::report::{Told, json, sweep as report, tell_one};
 use crate::runner::{Options, RunError, Session};
 use crate::sandbox::StackConfig;
 use crate::suite::{Case, Suite};
@@ -71,6 +71,9 @@ pub(super) struct Args {
     /// Form of the report.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Also write the report as JUnit XML: a test case for each scenario.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
 }
 
 /// What is done at the messages.
@@ -120,13 +123,19 @@ pub(super) fn sweep(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let outcomes = all(place, cases.into_iter().map(scenario).collect(), colour)?;
     let code = outcomes.iter().map(code_of).reduce(exit::worse).unwrap_or(exit::NOTHING);
     note(&colour.for_stderr().paint(Tone::Faint, next_step(code)));
-    if args.format == Format::Json {
-        answer(&json::sweeps(&outcomes, code).map_err(|error| {
-            let what = format!("failed to write the report as JSON: {error}");
-            Failure::environment(what, "choose a --runs-dir whose path is Unicode")
-        })?)?;
+    let told: Vec<Told> = outcomes.iter().map(|outcome| tell_one(&outcome.representative())).collect();
+    let mut unwritten = Vec::new();
+    if let Some(path) = &args.junit {
+        unwritten.extend(write_junit(path, &told, &[]).err());
     }
-    Ok(code)
+    unwritten.extend(write_job_summary(&told).err());
+    if args.format == Format::Json {
+        match json::sweeps(&outcomes, code) {
+            Ok(document) => unwritten.extend(answer(&document).err()),
+            Err(error) => unwritten.push(not_unicode(&error)),
+        }
+    }
+    code_with(code, unwritten)
 }
 
 /// Where sweeps are carried out.

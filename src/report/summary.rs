@@ -1,5 +1,6 @@
 //! How runs stand: the one word for each, the reasons, and the counts over all of them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -86,7 +87,10 @@ pub fn reasons(report: &CaseReport) -> Vec<String> {
     if report.interrupted {
         reasons.push("interrupted before its end".into());
     }
-    for judged in &report.findings {
+    let mut findings: Vec<_> = report.findings.iter().collect();
+    // The worst first: the first reason is what a list of test cases shows.
+    findings.sort_by_key(|judged| Reverse(judged.verdict));
+    for judged in findings {
         let id = label(judged);
         match judged.verdict {
             Verdict::Violation | Verdict::Expected => {

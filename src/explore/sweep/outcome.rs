@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::point::Point;
 use super::site::{Scenery, Site};
 use crate::judgement::{Evidence, Verdict};
-use crate::runner::CaseReport;
+use crate::runner::{CaseReport, NOTES_MAX};
 
 /// A run with one fault, or with a pair.
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ impl Outcome {
         Self { baseline, scenery, tried, interrupted: false, planned: 0, again: 0, baseline_took, took }
     }
 
-    /// One run that stands for all: the first with a violation, else the first that did not count, else the first with a
+    /// One run that stands for all, with notes on the others in which something was violated: the first with a violation, else the first that did not count, else the first with a
     /// declared failure, else the one without faults, which is told as inconclusive when the sweep as a whole is.
     #[must_use]
     pub fn representative(&self) -> CaseReport {
@@ -121,6 +121,11 @@ impl Outcome {
             None => self.baseline.clone(),
         };
         report.verdict = self.verdict();
+        report.notes.extend(self.tried.iter().filter(|tried| tried.has_violation()).skip(1).map(|tried| {
+            let violated = tried.violated().collect::<Vec<_>>().join(", ");
+            format!("{violated} as well, when {}", tried.sentence())
+        }));
+        report.notes.truncate(NOTES_MAX);
         self.pool_evidence(&mut report);
         report.interrupted = self.interrupted;
         report
