@@ -8,7 +8,7 @@ pub mod script;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::history::{Call, History, InstanceName};
+use crate::history::{Call, Event, History, InstanceName};
 use crate::judgement::Finding;
 use crate::suite::{Suite, SuiteError};
 pub use script::Script;
@@ -34,8 +34,8 @@ pub trait Profile: fmt::Debug + Send + Sync {
     /// When the text is not a suite; the error names line and column and suggests what was meant.
     fn read_suite(&self, path: &str, text: &str) -> Result<Suite, SuiteError>;
 
-    /// What the target still owes after the load, as far as the history shows.
-    fn pending(&self, history: &History) -> Pending;
+    /// What the target still owes after the load, as far as the events so far show.
+    fn pending(&self, events: &[Event]) -> Pending;
 
     /// Judges a history by the requirements with these ids. One finding for each, in the same order.
     fn judge(&self, history: &History, case: &JudgedCase<'_>) -> Vec<Finding>;

@@ -184,7 +184,7 @@ mod tests {
         fn read_suite(&self, _path: &str, _text: &str) -> Result<Suite, SuiteError> {
             Err(SuiteError("no suites here".into()))
         }
-        fn pending(&self, _history: &History) -> Pending {
+        fn pending(&self, _events: &[Event]) -> Pending {
             Pending::Nothing
         }
         fn judge(&self, _history: &History, _case: &JudgedCase<'_>) -> Vec<Finding> {

@@ -48,7 +48,7 @@ impl Settling<'_> {
         loop {
             let read = self.readings.take(self.callers.driver()).await;
             let caught_up = self.caught_up(deadline).await;
-            let owed = match (read, self.profile.pending(&self.recorder.snapshot())) {
+            let owed = match (read, self.pending()) {
                 (Err(why), _) => format!("a reading ({why})"),
                 (Ok(()), Pending::Waiting { what, .. }) => what,
                 (Ok(()), Pending::Nothing) if !caught_up => "a look at the event topic to its end".to_owned(),
@@ -91,7 +91,11 @@ impl Settling<'_> {
     async fn owes_nothing(&self, deadline: Instant) -> bool {
         self.readings.take(self.callers.driver()).await.is_ok()
             && self.caught_up(deadline).await
-            && self.profile.pending(&self.recorder.snapshot()) == Pending::Nothing
+            && self.pending() == Pending::Nothing
+    }
+
+    fn pending(&self) -> Pending {
+        self.recorder.with_events(|events| self.profile.pending(events))
     }
 
     async fn caught_up(&self, deadline: Instant) -> bool {

@@ -191,7 +191,7 @@ proptest! {
     ) {
         let run = play_with(&work, &faults, nature, seed);
         // What nobody waits for any more may still be on its way to the reading when the harness stops reading.
-        let pending = named("ledger").unwrap().pending(&run.history);
+        let pending = named("ledger").unwrap().pending(&run.history.events);
         prop_assert!(nature.stragglers || pending == Pending::Nothing, "{:?}", pending);
         // Brute force finds nothing wrong either, where it can read the journal.
         let blamed = if nature.keys { blamed(&run.history, &run.plan) } else { BTreeSet::new() };

@@ -119,7 +119,7 @@ fn a_right_ledger_passes_every_case_and_is_blamed_for_nothing_else() {
                 let is_checked = case.requirements.contains(&finding.requirement);
                 assert!(!is_checked || finding.verdict() == Verdict::Pass, "{at}");
             }
-            assert_eq!(named("ledger").unwrap().pending(&run.history), Pending::Nothing, "{}", case.id);
+            assert_eq!(named("ledger").unwrap().pending(&run.history.events), Pending::Nothing, "{}", case.id);
         }
     }
 }

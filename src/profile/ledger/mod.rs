@@ -16,7 +16,7 @@ pub use oracles::{judge, requirements};
 use self::facts::Facts;
 use self::workload::LedgerWorkload;
 use super::{Field, JudgedCase, Operation, Pending, Profile, Script};
-use crate::history::{Call, History};
+use crate::history::{Call, Event, History};
 use crate::judgement::Finding;
 use crate::suite::{Suite, SuiteError};
 
@@ -45,12 +45,12 @@ impl Profile for Ledger {
         crate::suite::read::<LedgerWorkload>(self.name(), path, text)
     }
 
-    fn pending(&self, history: &History) -> Pending {
-        pending::pending(&Facts::read(history))
+    fn pending(&self, events: &[Event]) -> Pending {
+        pending::pending(&Facts::read(events))
     }
 
     fn judge(&self, history: &History, case: &JudgedCase<'_>) -> Vec<Finding> {
-        judge(&Facts::read(history), case)
+        judge(&Facts::read(&history.events), case)
     }
 
     fn touches(&self, call: &Call) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::history::History;
+use crate::history::{Event, History};
 use crate::judgement::Finding;
 use crate::profile::{Field, JudgedCase, Operation, Pending, Profile};
 use crate::suite::{Suite, SuiteError};
@@ -71,7 +71,7 @@ impl Profile for Example {
         Err(SuiteError("no suite".into()))
     }
 
-    fn pending(&self, _: &History) -> Pending {
+    fn pending(&self, _: &[Event]) -> Pending {
         Pending::Nothing
     }
 

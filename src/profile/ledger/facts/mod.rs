@@ -13,7 +13,7 @@ pub use reader::Reader;
 
 use std::ops::Range;
 
-use crate::history::{AttemptId, ClientId, History, InstanceName, IntentId, Moment, Phase, StepId};
+use crate::history::{AttemptId, ClientId, Event, InstanceName, IntentId, Moment, Phase, StepId};
 use crate::oracle::effects::Heard;
 
 /// How the harness names accounts.
@@ -327,11 +327,11 @@ pub enum ProcessKind {
 }
 
 impl Facts {
-    /// Reads a history.
+    /// Reads what a history holds so far.
     #[must_use]
-    pub fn read(history: &History) -> Self {
+    pub fn read(events: &[Event]) -> Self {
         let mut reader = Reader::default();
-        for event in &history.events {
+        for event in events {
             reader.see(event);
         }
         reader.finish()

@@ -140,7 +140,7 @@ fn a_typo_in_a_parameter_is_an_error() {
 
 #[test]
 fn what_a_careless_service_makes_of_bad_input_is_no_good_transfer() {
-    use crate::history::{AttemptId, ClientId, Event, History, IntentId, Moment, What};
+    use crate::history::{AttemptId, ClientId, Event, IntentId, Moment, What};
     use crate::profile::ledger::facts::{Ask, Facts};
 
     let case = suite().case.into_iter().find(|case| case.id == "bad-input").unwrap();
@@ -151,7 +151,7 @@ fn what_a_careless_service_makes_of_bad_input_is_no_good_transfer() {
             let what = What::Invoke { attempt, intent: IntentId(number), client, to, call: intent.call };
             Event { at: Moment(0), what }
         });
-        let facts = Facts::read(&History { events: sent.collect() });
+        let facts = Facts::read(&sent.collect::<Vec<_>>());
         let asks = || facts.intents.iter().map(|intent| intent.ask);
         let good: HashSet<_> =
             asks().filter_map(|ask| if let Ask::Transfer(body) = ask { Some(body) } else { None }).collect();
