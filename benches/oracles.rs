@@ -80,7 +80,14 @@ fn generate(operations: u32, mut see: impl FnMut(Event)) {
         let fields = object(json!({ "event": format!("e-{number:012x}"), "transfer": transfer, "account": from }));
         let partition = i32::try_from(number % ACCOUNTS % 4).unwrap_or(0);
         let (topic, key) = ("ledger.transfers".to_owned(), Some(from.clone()));
-        event(What::Record(Record { topic, partition, offset: i64::from(number), key, fields }));
+        event(What::Record(Record {
+            topic,
+            partition,
+            offset: i64::from(number),
+            key,
+            headers: std::collections::BTreeMap::new(),
+            fields,
+        }));
         if number % READ_EVERY == READ_EVERY - 1 || number + 1 == operations {
             if number + 1 == operations {
                 event(What::Phase { phase: Phase::Audit });
@@ -115,6 +122,7 @@ fn script() -> Script {
         patience,
         probes: Vec::new(),
         audit: Vec::new(),
+        watch: Vec::new(),
     }
 }
 

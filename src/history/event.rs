@@ -1,5 +1,8 @@
 //! What a history is made of.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -72,6 +75,15 @@ pub enum What {
     },
     /// A record consumed from the target's event topic, by the harness's own consumer.
     Record(Record),
+    /// A service that the harness plays was called; `at` is when it had answered.
+    Played(Played),
+    /// Which of the texts that the script watches for occur in a place: looked for once, in the audit.
+    Words {
+        /// Where: `log of api-1`, `topic orders.events`.
+        place: String,
+        /// Those that were found, each once.
+        found: Vec<String>,
+    },
     /// A request passed over a link, and its reply came or never will. Recorded only where messages matter: when the plan
     /// has faults at exchanges, or they are to be found. `at` is when it was over.
     Exchange(Exchange),
@@ -233,8 +245,43 @@ pub struct Record {
     pub offset: i64,
     /// The record's key, if it is text.
     pub key: Option<String>,
+    /// Its headers whose values are text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
     /// The fields that the manifest maps, in the profile's terms; `{"unreadable": "why"}` where they could not be read.
     pub fields: Map<String, Value>,
+}
+
+/// A call of a counterparty, as the counterparty saw it: ground truth of what it did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Played {
+    /// The counterparty: `gateway`.
+    pub of: String,
+    /// Who called.
+    pub from: InstanceName,
+    /// When the whole request had been read.
+    pub received: Moment,
+    /// What was asked: `charge`, `refund`, `lookup`.
+    pub operation: String,
+    /// The idempotency key it came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The correlation id it came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<String>,
+    /// What it said, without secrets.
+    pub fields: Map<String, Value>,
+    /// The id of what this very call brought about: a charge, a refund.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
+    /// The id of what an earlier call had brought about, of which this was the repetition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<String>,
+    /// The HTTP status that was sent; `None` when nothing was.
+    pub status: Option<u16>,
+    /// How long the caller was told to wait before it asks again.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "humantime_serde")]
+    pub retry_after: Option<Duration>,
 }
 
 /// A request on a link and what became of it.

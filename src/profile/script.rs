@@ -26,6 +26,10 @@ pub struct Script {
     /// itself says about the end, to be compared with the readings.
     #[serde(default)]
     pub audit: Vec<IntentId>,
+    /// Texts that are looked for in what the instances print and in the raw events: ids that should be there, secrets
+    /// that should not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watch: Vec<String>,
 }
 
 /// Something a caller wants done once.

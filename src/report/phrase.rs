@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::text::piece;
-use crate::history::{Call, Doubt, Exchange, Outcome, ProcessChange, RawBody, Record, Truth};
+use crate::history::{Call, Doubt, Exchange, Outcome, Played, ProcessChange, RawBody, Record, Truth};
 
 /// `transfer k-57 a-0003→a-0001 250 EUR`.
 pub(super) fn call(call: &Call) -> String {
@@ -47,6 +47,26 @@ pub(super) fn record(record: &Record) -> String {
     let Record { topic, partition, offset, fields: map, .. } = record;
     let place = format!("event on {}, partition {partition}, offset {offset}:", piece(topic));
     words(&[place], map)
+}
+
+/// `gateway: charge by worker-1 under o-7, order o-7 amount 1999: 201, charge c-3`.
+pub(super) fn played(played: &Played) -> String {
+    let Played { of, from, operation, key, fields, effect, same_as, status, .. } = played;
+    let under = key.as_ref().map(|key| format!("under {}", piece(key)));
+    let asked = [Some(format!("{}: {} by {from}", piece(of), piece(operation))), under];
+    let asked = words(&asked.into_iter().flatten().collect::<Vec<_>>(), fields);
+    let status = status.map_or_else(|| "not answered".to_owned(), |status| status.to_string());
+    let did = match (effect, same_as) {
+        (Some(effect), _) => format!(", made {}", piece(effect)),
+        (None, Some(earlier)) => format!(", the same as {}", piece(earlier)),
+        (None, None) => String::new(),
+    };
+    format!("{asked}: {status}{did}")
+}
+
+/// `log of api-1: 2 of the texts that are looked for`.
+pub(super) fn found(place: &str, found: &[String]) -> String {
+    format!("{}: {} of the texts that are looked for", piece(place), found.len())
 }
 
 /// `api-1->postgres COMMIT: applied`, `client->api-1 POST /transfers: 201, applied`.

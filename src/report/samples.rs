@@ -210,6 +210,7 @@ pub(crate) fn history() -> History {
                 partition: 2,
                 offset: 17,
                 key: Some("a-3".into()),
+                headers: std::collections::BTreeMap::new(),
                 fields: fields(&json!({"event": "e-1", "transfer": "t-1"})),
             }),
         ),

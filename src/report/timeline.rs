@@ -133,6 +133,8 @@ impl<'a> Teller<'a> {
                 line(Kind::Process, format!("{} {}", piece(name), phrase::process(change)))
             }
             What::Rows { source, added, removed, .. } => read_back(event.at, source, added, removed, rows),
+            What::Played(played) => line(Kind::Exchange, phrase::played(played)),
+            What::Words { place, found } => line(Kind::Row, phrase::found(place, found)),
             What::Record(record) => line(Kind::Row, phrase::record(record)),
             What::Exchange(exchange) => line(Kind::Exchange, phrase::exchange(exchange)),
             What::Rested => line(Kind::Process, "the target is at rest".to_owned()),

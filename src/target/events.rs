@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::BorrowedMessage;
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
@@ -36,6 +36,12 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// The largest value that is read, in bytes.
 const VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// Headers looked at of one record.
+const HEADERS_MAX: usize = 32;
+
+/// The longest name or value of a header that is kept, in bytes.
+const HEADER_BYTES_MAX: usize = 256;
 
 /// The longest record key that is kept, in characters.
 const KEY_CHARS_MAX: usize = 1_000;
@@ -291,9 +297,21 @@ impl Pump {
             partition: message.partition(),
             offset: message.offset(),
             key: key.filter(|key| key.chars().count() <= KEY_CHARS_MAX).map(str::to_owned),
+            headers: message.headers().map(headers).unwrap_or_default(),
             fields: fields(&self.fields, message.payload()),
         }
     }
+}
+
+/// The headers whose values are text, within limits; of several with one name the first.
+fn headers(headers: &BorrowedHeaders) -> BTreeMap<String, String> {
+    let mut texts = BTreeMap::new();
+    for header in headers.iter().take(HEADERS_MAX) {
+        let text = header.value.and_then(|value| std::str::from_utf8(value).ok());
+        let Some(text) = text.filter(|text| text.len().max(header.key.len()) <= HEADER_BYTES_MAX) else { continue };
+        texts.entry(header.key.to_owned()).or_insert_with(|| text.to_owned());
+    }
+    texts
 }
 
 fn fields(paths: &[FieldPath], value: Option<&[u8]>) -> Map<String, Value> {

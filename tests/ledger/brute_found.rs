@@ -77,6 +77,7 @@ impl Tale {
             patience,
             probes: Vec::new(),
             audit: Vec::new(),
+            watch: Vec::new(),
         };
         let step = |fault: &Fault| Step { trigger: Trigger::Operations(1), fault: fault.clone(), heal: Heal::AtEnd };
         let plan = Plan { steps: self.faults.iter().map(step).collect() };

@@ -388,7 +388,14 @@ impl Service {
         let offset = self.offsets[partition];
         self.offsets[partition] += 1;
         let topic = "ledger.transfers".to_owned();
-        Record { topic, partition: partition as i32, offset, key: Some(key.to_owned()), fields }
+        Record {
+            topic,
+            partition: partition as i32,
+            offset,
+            key: Some(key.to_owned()),
+            headers: std::collections::BTreeMap::new(),
+            fields,
+        }
     }
 
     /// The journal in one snapshot.

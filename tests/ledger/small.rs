@@ -95,7 +95,14 @@ impl Small {
 
     fn event(&mut self, fields: Value) {
         let (topic, fields) = ("ledger.transfers".into(), object(fields));
-        self.record(What::Record(Record { topic, partition: 0, offset: self.now as i64, key: None, fields }));
+        self.record(What::Record(Record {
+            topic,
+            partition: 0,
+            offset: self.now as i64,
+            key: None,
+            headers: std::collections::BTreeMap::new(),
+            fields,
+        }));
     }
 
     pub(crate) fn judge(&self, requirement: &str) -> Finding {
@@ -109,6 +116,7 @@ impl Small {
             patience,
             probes: Vec::new(),
             audit: Vec::new(),
+            watch: Vec::new(),
         };
         let requirements = [format!("ledger.{requirement}")];
         let case = JudgedCase { requirements: &requirements, script: &script, plan: &self.plan };

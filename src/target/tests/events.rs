@@ -81,6 +81,7 @@ async fn everything_is_recorded_from_the_beginning() {
         partition: 0,
         offset: 0,
         key: Some("a".into()),
+        headers: std::collections::BTreeMap::new(),
         fields: json!({"event": "e1", "transfer": "t1"}).as_object().unwrap().clone(),
     };
     assert_eq!(world.records(), [first]);

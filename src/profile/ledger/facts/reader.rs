@@ -98,6 +98,8 @@ impl Reader {
             What::Eventless => self.facts.eventless = true,
             What::EventsRead => self.facts.events_read = self.phase == Phase::Audit,
             What::Rows { .. }
+            | What::Played(_)
+            | What::Words { .. }
             | What::Exchange(_)
             | What::Rested
             | What::Blind { .. }

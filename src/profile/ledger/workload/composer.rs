@@ -156,7 +156,16 @@ impl Composer {
         }
         let clients = programme.finish(&mut self.random, callers);
         let (arrival, patience) = (callers.arrival(), callers.patience());
-        Script { intents: self.intents, setup: self.setup, clients, arrival, patience, probes, audit }
+        Script {
+            intents: self.intents,
+            setup: self.setup,
+            clients,
+            arrival,
+            patience,
+            probes,
+            audit,
+            watch: Vec::new(),
+        }
     }
 
     fn currency(&self, account: AccountNumber) -> &'static str {
