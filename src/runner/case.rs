@@ -254,6 +254,7 @@ impl<'a> Run<'a> {
             logs: &self.folder.join("logs"),
             env: &self.stage.env,
             seed: self.case.seed,
+            gateway: self.stage.profile.has_gateway(),
             traced: self.case.trace,
             clocks: &self.case.plan.clocks(),
         };
