@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::book::Book;
-use self::misbehaviour::Misbehaviours;
 pub use self::misbehaviour::Misbehaviour;
+use self::misbehaviour::Misbehaviours;
 use crate::fault::AtGateway;
 use crate::history::{InstanceName, Recorder};
 
