@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::answer_spec::{ErrorSpec, SwallowSpec};
 use super::clock::ClockSpec;
 use super::exchange::{Act, Pattern, Pick, Repeat};
 use super::plan::{Direction, RedisData};
@@ -121,6 +122,12 @@ pub enum InjectSpec {
     Delay(DelaySpec),
     /// The request is delivered twice.
     Repeat(RepeatSpec),
+    /// The request has no effect, and an error is the answer.
+    AnswerError(ErrorSpec),
+    /// The request has no effect, and the answer is that it worked.
+    Swallow(SwallowSpec),
+    /// The request is done, and an error is the answer.
+    FailReply(ErrorSpec),
     /// The wall clock of an instance is wrong.
     Clock(ClockSpec),
 }
@@ -167,7 +174,7 @@ pub struct ExchangeSpec {
     pub pick: Pick,
 }
 
-fn first() -> Pick {
+pub(super) fn first() -> Pick {
     Pick::Nth(1)
 }
 
@@ -204,7 +211,7 @@ pub struct RepeatSpec {
 }
 
 /// A fault at exchanges, however it was written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ExchangeView<'a> {
     /// The link.
     pub edge: &'a str,
@@ -239,6 +246,9 @@ impl InjectSpec {
             Self::Repeat(RepeatSpec { edge, on, pick, how }) => {
                 ExchangeView { edge, on: on.as_ref(), pick: *pick, act: Act::Repeat(*how) }
             }
+            Self::AnswerError(spec) => spec.exchanges.with(Act::AnswerError(spec.error.clone())),
+            Self::Swallow(spec) => spec.0.with(Act::Swallow),
+            Self::FailReply(spec) => spec.exchanges.with(Act::FailReply(spec.error.clone())),
             _ => return None,
         })
     }

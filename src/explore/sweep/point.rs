@@ -46,8 +46,8 @@ impl Point {
     pub fn step(&self, patience: Duration) -> Step {
         let Site { edge, label, nth } = self.site.clone();
         let on = Some(Pattern::exact(&label));
-        let fault = Fault::Exchange(AtExchange { edge, on, pick: Pick::Nth(nth), act: self.act });
-        let heal = match self.act {
+        let fault = Fault::Exchange(AtExchange { edge, on, pick: Pick::Nth(nth), act: self.act.clone() });
+        let heal = match &self.act {
             Act::Stall => Heal::After(patience * 2),
             act if act.is_on_process() => Heal::After(AWAY),
             _ => Heal::AtEnd,
@@ -76,6 +76,9 @@ impl fmt::Display for Point {
             Act::Repeat(_) => write!(f, "{site} is delivered twice"),
             Act::LoseReply => write!(f, "the answer to {site} never arrives"),
             Act::Delay(_) => write!(f, "{site} is held up"),
+            Act::AnswerError(_) => write!(f, "{site} is not done, and answered with an error"),
+            Act::Swallow => write!(f, "{site} is not done, and answered as if it were"),
+            Act::FailReply(_) => write!(f, "{site} is done, and answered with an error"),
         }
     }
 }
