@@ -457,3 +457,30 @@ fn a_request_is_done_and_its_answer_is_an_error() {
         &["POST /transfers: Refused 409"],
     );
 }
+
+// Kafka.
+
+#[test]
+fn an_offset_commit_is_swallowed_among_other_calls() {
+    let frame = |body: &[u8]| [&(body.len() as u32).to_be_bytes()[..], body].concat();
+    let beat = frame(b"\0\x0c\0\0\0\0\0\x01\xff\xff\0\x01g\0\0\0\x01\0\x01m");
+    let commit = frame(b"\0\x08\0\x02\0\0\0\x02\xff\xff\0\x01g\0\0\0\x01\0\x01m\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\x07\0\0\0\0\0\0\0\x2a\xff\xff");
+    let stand_in = frame(b"\0\x12\0\0\0\0\0\x02\xff\xff");
+    let beaten = |id: u8| frame(&[0, 0, 0, id, 0, 0]);
+    let offers = frame(b"\0\0\0\x02\0\0\0\0\0\x01\0\x12\0\0\0\x04");
+    let committed = frame(b"\0\0\0\x02\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\x07\0\0");
+    let asks = [beat.clone(), commit, beat.clone()].concat();
+    let arrives = [beat.clone(), stand_in, beat].concat();
+    check(&Story {
+        protocol: Protocol::Kafka,
+        fault: on("OffsetCommit", LinkAct::Swallow),
+        steps: vec![[
+            &asks,
+            &arrives,
+            &[beaten(1), offers, beaten(1)].concat(),
+            &[beaten(1), committed, beaten(1)].concat(),
+        ]],
+        done: "swallowed OffsetCommit and answered that it had worked (NotSent)",
+        notes: &["Heartbeat: Sent", "OffsetCommit: NotSent", "Heartbeat: Sent"],
+    });
+}
