@@ -86,6 +86,8 @@ enum ActionChoice {
     Stall,
     /// The request is delivered twice (HTTP).
     Repeat,
+    /// The request is not done, and an error is the answer. Only if asked for.
+    AnswerError,
 }
 
 impl From<ActionChoice> for Action {
@@ -96,6 +98,7 @@ impl From<ActionChoice> for Action {
             ActionChoice::CutAfter => Self::CutAfter,
             ActionChoice::Stall => Self::Stall,
             ActionChoice::Repeat => Self::Repeat,
+            ActionChoice::AnswerError => Self::AnswerError,
         }
     }
 }
@@ -108,7 +111,7 @@ pub(super) fn sweep(args: &Args, colour: Colour) -> Result<u8, Failure> {
         case,
         seed: args.seed,
         actions: match args.action.as_slice() {
-            [] => Action::ALL.to_vec(),
+            [] => Action::USUAL.to_vec(),
             chosen => chosen.iter().map(|choice| Action::from(*choice)).collect(),
         },
         pairs: args.pairs as usize,

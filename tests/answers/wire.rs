@@ -484,3 +484,39 @@ fn an_offset_commit_is_swallowed_among_other_calls() {
         notes: &["Heartbeat: Sent", "OffsetCommit: NotSent", "Heartbeat: Sent"],
     });
 }
+
+// What goes wrong in the middle.
+
+#[tokio::test]
+async fn a_request_that_breaks_off_passes_as_far_as_it_came() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (link, _notes) = link(listener.local_addr().unwrap(), Protocol::Redis).await;
+    let fault = link.inject(on("SET", LinkAct::AnswerError(None)));
+    let mut client = TcpStream::connect(link.address()).await.unwrap();
+    let (mut server, _) = listener.accept().await.unwrap();
+    let half = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5\r\n12";
+    client.write_all(half).await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut heard = Vec::new();
+    timeout(DEADLINE, server.read_to_end(&mut heard)).await.unwrap().unwrap();
+    assert_eq!(heard, half);
+    assert_eq!(done(&fault), "got away: SET: it broke off");
+}
+
+#[tokio::test]
+async fn an_exchange_is_answered_by_one_fault_only() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (link, notes) = link(listener.local_addr().unwrap(), Protocol::Redis).await;
+    let acts = [LinkAct::AnswerError(None), LinkAct::FailReply(None), LinkAct::Swallow, LinkAct::CutAfter];
+    let faults = acts.map(|act| link.inject(on("SET", act)));
+    let mut client = TcpStream::connect(link.address()).await.unwrap();
+    let (mut server, _) = listener.accept().await.unwrap();
+    client.write_all(&command("SET a 1")).await.unwrap();
+    hear("the upstream", &mut server, &command("GET")).await;
+    server.write_all(b"-ERR wrong number\r\n").await.unwrap();
+    hear("the client", &mut client, b"-LOADING Redis is loading the dataset in memory\r\n").await;
+    let outdone = "got away: SET: another fault was there first";
+    let expected = ["answered SET with LOADING in its place (NotSent)", outdone, outdone, outdone];
+    assert_eq!(faults.each_ref().map(done), expected);
+    assert_eq!(notes.take(), ["SET: NotSent LOADING"]);
+}

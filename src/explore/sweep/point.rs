@@ -24,11 +24,13 @@ pub enum Action {
     Stall,
     /// The request is delivered twice. HTTP only.
     Repeat,
+    /// The request is not done, and an error is the answer.
+    AnswerError,
 }
 
 impl Action {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Crash, Self::CutBefore, Self::CutAfter, Self::Stall, Self::Repeat];
+    /// Those that are taken unless told.
+    pub const USUAL: [Self; 5] = [Self::Crash, Self::CutBefore, Self::CutAfter, Self::Stall, Self::Repeat];
 }
 
 /// One fault at one site.
@@ -122,6 +124,7 @@ pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
                 Action::Stall => add(Act::Stall),
                 Action::Repeat if matches!(site.edge.to, Node::Instance(_)) => add(Act::Repeat(Repeat::InARow)),
                 Action::Repeat => {}
+                Action::AnswerError => add(Act::AnswerError(None)),
             }
         }
     }
@@ -177,7 +180,7 @@ mod tests {
             ],
         };
         assert_eq!(points(&scenery(&history).sites, &[Action::Repeat]).len(), 1);
-        assert_eq!(points(&scenery(&history).sites, &Action::ALL).len(), 2 * 3 + 1 + 3);
+        assert_eq!(points(&scenery(&history).sites, &Action::USUAL).len(), 2 * 3 + 1 + 3);
     }
 
     #[test]
