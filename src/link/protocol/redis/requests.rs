@@ -90,9 +90,6 @@ impl Reader for Requests {
         if label.text == "MULTI" {
             self.queues = false;
         }
-        if let Some(question) = self.asked.queue().back_mut() {
-            question.answer = Answer::Plain;
-        }
         Ok(stand_in)
     }
 }
