@@ -15,8 +15,8 @@ use crate::link::protocol::{Code, End, Label, MadeUp, Protocol, Reply, Said, Sta
 const TOO_LONG: &str = "longer than 64 KiB, so nothing was put in its place";
 
 impl Pump<'_> {
-    /// A request has begun with the `len` bytes after the first `ready` ones that is to be answered in the upstream's place: keeps it until
-    /// it is complete, if its client lets that happen. Gives back how many bytes are ready now.
+    /// A request has begun with the `len` bytes after the first `ready` ones that is to be answered in the upstream's
+    /// place: keeps it until it is complete, if its client lets that happen. Gives back how many bytes are ready now.
     pub(super) async fn withhold(
         &mut self,
         exchange: u64,
