@@ -36,7 +36,7 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
 }
 
 fn sweep(stage: &Stage, case: Case, until: Until, env: Vec<(String, String)>) -> Result<Outcome, Failed> {
-    let scenario = Scenario { case, seed: 1, actions: Action::ALL.to_vec(), pairs: 0, until, jobs: JOBS, env };
+    let scenario = Scenario { case, seed: 1, actions: Action::USUAL.to_vec(), pairs: 0, until, jobs: JOBS, env };
     Ok(stage.sweep(scenario)?)
 }
 

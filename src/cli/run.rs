@@ -128,7 +128,7 @@ fn sweep_each(scenarios: &[Case], args: &Args) -> Vec<Scenario> {
         scenarios.iter().map(move |case| Scenario {
             case: case.clone(),
             seed,
-            actions: Action::ALL.to_vec(),
+            actions: Action::USUAL.to_vec(),
             pairs: 0,
             until: Until::Through,
             jobs: args.jobs.map_or_else(sweep::jobs, usize::from),

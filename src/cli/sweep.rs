@@ -89,6 +89,8 @@ enum ActionChoice {
     Stall,
     /// The request is delivered twice (HTTP).
     Repeat,
+    /// The request is not done, and an error is the answer. Only if asked for.
+    AnswerError,
 }
 
 impl From<ActionChoice> for Action {
@@ -99,6 +101,7 @@ impl From<ActionChoice> for Action {
             ActionChoice::CutAfter => Self::CutAfter,
             ActionChoice::Stall => Self::Stall,
             ActionChoice::Repeat => Self::Repeat,
+            ActionChoice::AnswerError => Self::AnswerError,
         }
     }
 }
@@ -111,7 +114,7 @@ pub(super) fn sweep(args: &Args, colour: Colour) -> Result<u8, Failure> {
         case,
         seed: args.seed,
         actions: match args.action.as_slice() {
-            [] => Action::ALL.to_vec(),
+            [] => Action::USUAL.to_vec(),
             chosen => chosen.iter().map(|choice| Action::from(*choice)).collect(),
         },
         pairs: args.pairs as usize,

@@ -133,7 +133,7 @@ fn swept(stage: &Stage, case: Case, seed: u64) -> Result<Completion, Failed> {
     let scenario = Scenario {
         case,
         seed,
-        actions: Action::ALL.to_vec(),
+        actions: Action::USUAL.to_vec(),
         pairs: 0,
         until: Until::Through,
         jobs: default_jobs(),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use humantime::format_duration;
 
+use super::error_reply::ErrorReply;
 use super::exchange::{Act, AtExchange, Pattern, Pick, Repeat};
 use super::plan::{Direction, Fault, Heal, RedisData, Step, Trigger};
 
@@ -53,6 +54,13 @@ impl fmt::Display for AtExchange {
             Act::LoseReply => write!(f, "lose the reply to {which} on {edge}"),
             Act::Stall => write!(f, "stop {victim} with {which} on {edge} in its hands"),
             Act::Delay(by) => write!(f, "hold {which} on {edge} for {}", format_duration(*by)),
+            Act::AnswerError(error) => {
+                write!(f, "answer {which} on {edge} with {} in its place", ErrorReply::or_any(error.as_ref()))
+            }
+            Act::Swallow => write!(f, "swallow {which} on {edge} and answer that it worked"),
+            Act::FailReply(error) => {
+                write!(f, "answer {which} on {edge} with {} after it was done", ErrorReply::or_any(error.as_ref()))
+            }
             Act::Repeat(Repeat::InARow) => write!(f, "deliver {which} on {edge} twice in a row"),
             Act::Repeat(Repeat::Concurrently) => write!(f, "deliver {which} on {edge} twice at the same time"),
             Act::Repeat(Repeat::Late(after)) => {

@@ -3,14 +3,18 @@
 //! A suite holds [`spec::FaultSpec`]s with ranges and roles; [`resolve`] draws from the seed and
 //! yields a [`plan::Plan`] in which nothing is left open. The nemesis (in the runner) carries it out.
 
+pub mod answer_spec;
 pub mod clock;
 mod describe;
+mod error_reply;
 mod exchange;
+pub mod kafka_errors;
 pub mod plan;
 mod resolve;
 pub mod spec;
 
 pub use clock::{ClockChange, Rate, Shift};
+pub use error_reply::ErrorReply;
 pub use exchange::{Act, AtExchange, Pattern, Pick, Repeat};
 pub use plan::{Direction, Edge, Fault, Heal, Node, Plan, RedisData, Step, Trigger};
 pub use resolve::{ResolveError, resolve};

@@ -120,10 +120,13 @@ impl Resolver<'_> {
             | InjectSpec::LoseReply(_)
             | InjectSpec::Stall(_)
             | InjectSpec::Delay(_)
-            | InjectSpec::Repeat(_) => match inject.at_exchange() {
-                Some(ExchangeView { edge, on, pick, act }) => {
-                    self.edges(edge, |edge| Fault::Exchange(AtExchange { edge, on: on.cloned(), pick, act }))?
-                }
+            | InjectSpec::Repeat(_)
+            | InjectSpec::AnswerError(_)
+            | InjectSpec::Swallow(_)
+            | InjectSpec::FailReply(_) => match inject.at_exchange() {
+                Some(ExchangeView { edge, on, pick, act }) => self.edges(edge, |edge| {
+                    Fault::Exchange(AtExchange { edge, on: on.cloned(), pick, act: act.clone() })
+                })?,
                 None => Vec::new(),
             },
             InjectSpec::Clock(spec) => self.each(&spec.of, |of| Fault::Clock { of, change: spec.change })?,

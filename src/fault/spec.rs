@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::answer_spec::{ErrorSpec, SwallowSpec};
 use super::clock::ClockSpec;
 use super::exchange::{Act, Pattern, Pick, Repeat};
 use super::plan::{Direction, RedisData};
@@ -121,6 +122,12 @@ pub enum InjectSpec {
     Delay(DelaySpec),
     /// The request is delivered twice.
     Repeat(RepeatSpec),
+    /// The request has no effect, and an error is the answer.
+    AnswerError(ErrorSpec),
+    /// The request has no effect, and the answer is that it worked.
+    Swallow(SwallowSpec),
+    /// The request is done, and an error is the answer.
+    FailReply(ErrorSpec),
     /// The wall clock of an instance is wrong.
     Clock(ClockSpec),
 }
@@ -167,7 +174,7 @@ pub struct ExchangeSpec {
     pub pick: Pick,
 }
 
-fn first() -> Pick {
+pub(super) fn first() -> Pick {
     Pick::Nth(1)
 }
 
@@ -204,7 +211,7 @@ pub struct RepeatSpec {
 }
 
 /// A fault at exchanges, however it was written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ExchangeView<'a> {
     /// The link.
     pub edge: &'a str,
@@ -239,6 +246,9 @@ impl InjectSpec {
             Self::Repeat(RepeatSpec { edge, on, pick, how }) => {
                 ExchangeView { edge, on: on.as_ref(), pick: *pick, act: Act::Repeat(*how) }
             }
+            Self::AnswerError(spec) => spec.exchanges.with(Act::AnswerError(spec.error.clone())),
+            Self::Swallow(spec) => spec.0.with(Act::Swallow),
+            Self::FailReply(spec) => spec.exchanges.with(Act::FailReply(spec.error.clone())),
             _ => return None,
         })
     }
@@ -290,6 +300,18 @@ mod tests {
             (
                 r#"repeat = { edge = "client->api-1", how = { late = "1s" } }"#,
                 "deliver the next request on client->api-1 again 1s later after 1 attempts, for 100ms",
+            ),
+            (
+                r#"answer-error = { edge = "api-1->postgres", on = "COMMIT", error = "40001" }"#,
+                "answer the next `COMMIT` on api-1->postgres with 40001 in its place after 1 attempts, for 100ms",
+            ),
+            (
+                r#"swallow = { edge = "api-1->redis", on = "XACK", pick = "every" }"#,
+                "swallow every `XACK` on api-1->redis and answer that it worked after 1 attempts, for 100ms",
+            ),
+            (
+                r#"fail-reply = { edge = "client->api-1" }"#,
+                "answer the next request on client->api-1 with an error after it was done after 1 attempts, for 100ms",
             ),
         ];
         for (inject, told) in cases {

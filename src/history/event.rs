@@ -257,7 +257,8 @@ pub struct Exchange {
     /// Whether that reply was kept from whoever asked.
     #[serde(default)]
     pub lost: bool,
-    /// The reply's own code, where its protocol has one: `201`, `40P01`.
+    /// The code of the reply that arrived, where its protocol has one: `201`, `40P01`. A reply that the link had put in the
+    /// place of another counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! One direction of a connection: read, look for message boundaries, apply the faults in force, write.
 
+mod answers;
+mod kept;
 mod messages;
 
 use std::io;
@@ -11,15 +13,13 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::LinkAct;
 use super::connection::Connection;
 use super::delay::DelayLine;
 use super::evidence::Evidence;
-use super::exchange::Loss;
 use super::faults::{Armed, Way};
 use super::protocol::{Bytes, Piece, Reader};
 use super::random::{self, Use};
-use messages::Copy;
+use kept::Kept;
 
 /// The most that is read at once.
 const CHUNK: usize = 64 << 10;
@@ -36,10 +36,8 @@ pub(super) struct Pump<'a> {
     buffer: BytesMut,
     line: DelayLine,
     jitter: ChaCha8Rng,
-    /// The copy of the request that is passing, if it is to be delivered again.
-    copy: Option<Copy>,
-    /// The reply that is being swallowed.
-    losing: Option<Loss>,
+    /// The message that is passing, if it is kept.
+    kept: Option<Kept>,
 }
 
 /// Why a pump stops before its source has ended.
@@ -68,8 +66,7 @@ impl<'a> Pump<'a> {
             buffer: BytesMut::new(),
             line: DelayLine::default(),
             jitter,
-            copy: None,
-            losing: None,
+            kept: None,
         }
     }
 
@@ -81,12 +78,8 @@ impl<'a> Pump<'a> {
     /// Passes bytes until the source ends, and then the end.
     pub(super) async fn run(mut self) {
         let mut stop = self.pass().await.err();
-        if let Some(Loss { taker, label }) = self.losing.take() {
-            match taker.act {
-                LinkAct::HoldAfter => taker.evidence.miss(format!("{label}: its reply broke off")),
-                _ => taker.evidence.act(format!("lost the unfinished reply to {label} (Sent)")),
-            }
-            stop = Some(Stop::Taken);
+        if let Some(kept) = self.kept.take() {
+            stop = self.broke_off(kept).or(stop);
         }
         // News of a broken end travels like any other byte.
         match (&stop, self.way) {
@@ -113,7 +106,9 @@ impl<'a> Pump<'a> {
         if let Some(end) = self.reader.finish() {
             self.ended(end, 0).await?;
         }
+        self.release(0, "it broke off");
         self.emit(self.buffer.len()).await?;
+        self.say_own().await?;
         while !self.line.is_empty() {
             tokio::select! {
                 () = self.line.due() => self.let_out().await?,
@@ -162,8 +157,8 @@ impl<'a> Pump<'a> {
                 Err(why) => {
                     self.connection.shared.tally.degraded(why.0);
                     self.reader = Box::new(Bytes);
-                    self.copy = None;
-                    if self.losing.is_some() {
+                    ready = self.release(ready, why.0);
+                    if self.kept.is_some() {
                         return Err(Stop::Taken);
                     }
                     if !self.connection.shared.protocol.passes_unread(self.way) {

@@ -109,14 +109,17 @@ fn link(sandbox: &Sandbox, edge: &Edge, fault: LinkFault) -> Result<InForce, Not
 }
 
 fn at_exchange(at: &AtExchange) -> LinkFault {
-    let act = match at.act {
+    let act = match &at.act {
         Act::CrashBefore | Act::Stall => LinkAct::HoldBefore,
         Act::CrashAfter => LinkAct::HoldAfter,
         Act::CutBefore => LinkAct::CutBefore,
         Act::CutAfter => LinkAct::CutAfter,
         Act::LoseReply => LinkAct::LoseReply,
-        Act::Delay(by) => LinkAct::Delay(by),
-        Act::Repeat(how) => LinkAct::Repeat(how),
+        Act::Delay(by) => LinkAct::Delay(*by),
+        Act::Repeat(how) => LinkAct::Repeat(*how),
+        Act::AnswerError(error) => LinkAct::AnswerError(error.clone()),
+        Act::Swallow => LinkAct::Swallow,
+        Act::FailReply(error) => LinkAct::FailReply(error.clone()),
     };
     LinkFault::Exchange { on: at.on.clone(), pick: at.pick, act }
 }

@@ -24,11 +24,13 @@ pub enum Action {
     Stall,
     /// The request is delivered twice. HTTP only.
     Repeat,
+    /// The request is not done, and an error is the answer.
+    AnswerError,
 }
 
 impl Action {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Crash, Self::CutBefore, Self::CutAfter, Self::Stall, Self::Repeat];
+    /// Those that are taken unless told.
+    pub const USUAL: [Self; 5] = [Self::Crash, Self::CutBefore, Self::CutAfter, Self::Stall, Self::Repeat];
 }
 
 /// One fault at one site.
@@ -46,8 +48,8 @@ impl Point {
     pub fn step(&self, patience: Duration) -> Step {
         let Site { edge, label, nth } = self.site.clone();
         let on = Some(Pattern::exact(&label));
-        let fault = Fault::Exchange(AtExchange { edge, on, pick: Pick::Nth(nth), act: self.act });
-        let heal = match self.act {
+        let fault = Fault::Exchange(AtExchange { edge, on, pick: Pick::Nth(nth), act: self.act.clone() });
+        let heal = match &self.act {
             Act::Stall => Heal::After(patience * 2),
             act if act.is_on_process() => Heal::After(AWAY),
             _ => Heal::AtEnd,
@@ -76,6 +78,9 @@ impl fmt::Display for Point {
             Act::Repeat(_) => write!(f, "{site} is delivered twice"),
             Act::LoseReply => write!(f, "the answer to {site} never arrives"),
             Act::Delay(_) => write!(f, "{site} is held up"),
+            Act::AnswerError(_) => write!(f, "{site} is not done, and answered with an error"),
+            Act::Swallow => write!(f, "{site} is not done, and answered as if it were"),
+            Act::FailReply(_) => write!(f, "{site} is done, and answered with an error"),
         }
     }
 }
@@ -119,6 +124,7 @@ pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
                 Action::Stall => add(Act::Stall),
                 Action::Repeat if matches!(site.edge.to, Node::Instance(_)) => add(Act::Repeat(Repeat::InARow)),
                 Action::Repeat => {}
+                Action::AnswerError => add(Act::AnswerError(None)),
             }
         }
     }
@@ -174,7 +180,7 @@ mod tests {
             ],
         };
         assert_eq!(points(&scenery(&history).sites, &[Action::Repeat]).len(), 1);
-        assert_eq!(points(&scenery(&history).sites, &Action::ALL).len(), 2 * 3 + 1 + 3);
+        assert_eq!(points(&scenery(&history).sites, &Action::USUAL).len(), 2 * 3 + 1 + 3);
     }
 
     #[test]

@@ -30,12 +30,12 @@ impl Nemesis<'_> {
                 turn = turn.lock() => turn,
             };
             self.steps[index].treating.store(true, Ordering::Release);
-            self.treat_once(index, at.act, victim, held).await;
+            self.treat_once(index, &at.act, victim, held).await;
             self.steps[index].treating.store(false, Ordering::Release);
         }
     }
 
-    async fn treat_once(&self, index: usize, act: Act, victim: &InstanceName, held: Held) {
+    async fn treat_once(&self, index: usize, act: &Act, victim: &InstanceName, held: Held) {
         let deed = match act {
             Act::Stall => Fault::Pause(victim.clone()),
             _ => Fault::Kill(victim.clone()),
@@ -53,7 +53,7 @@ impl Nemesis<'_> {
                 () = self.heal_due(self.steps[index].step.heal, sent) => {}
             }
         };
-        let stalled = act == Act::Stall;
+        let stalled = *act == Act::Stall;
         if stalled {
             over.await;
             held.release(&format!("{victim} was stopped"), Release::GoOn);

@@ -28,7 +28,9 @@ pub(super) fn describe(words: &[&[u8]], args: usize) -> Result<(Label, Answer), 
             return Err(Unreadable("replies were switched off"));
         }
         "EVAL" | "EVALSHA" | "EVAL_RO" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" => Answer::Script,
+        "MULTI" => Answer::Multi,
         "EXEC" => Answer::Exec,
+        "DISCARD" => Answer::Discard,
         "HELLO" if word(1) == "3" => Answer::Hello(3),
         "HELLO" if word(1) == "2" => Answer::Hello(2),
         "RESET" => Answer::Reset,
