@@ -19,14 +19,9 @@ impl Way {
     pub(crate) const ALL: [Self; 3] = [Self::Direct, Self::Link, Self::Toxiproxy];
 }
 
-/// One figure of one round.
-pub(crate) struct Said {
-    pub(crate) what: String,
-    pub(crate) figure: Figure,
-}
-
+/// What one run of a tool said.
 pub(crate) enum Figure {
-    PerSecond(f64),
+    Throughput { per_second: f64, operations: f64 },
     Latency { p50: Duration, p99: Duration },
 }
 
@@ -34,25 +29,30 @@ pub(crate) enum Figure {
 #[derive(Default)]
 pub(crate) struct Figures {
     throughput: Vec<Row>,
+    /// Microseconds of the processor for an operation.
+    cpu: Vec<Row>,
     p50: Vec<Row>,
     p99: Vec<Row>,
 }
 
-/// One figure by ways, in the order of [`Way::ALL`], and by rounds. Latencies are in microseconds.
+/// One figure of a load by ways, in the order of [`Way::ALL`], and by rounds. Latencies are in microseconds.
 struct Row {
     what: String,
     rounds: [Vec<f64>; 3],
 }
 
 impl Figures {
-    pub(crate) fn add(&mut self, way: Way, said: Vec<Said>) {
-        for Said { what, figure } in said {
-            match figure {
-                Figure::PerSecond(rate) => add(&mut self.throughput, what, way, rate),
-                Figure::Latency { p50, p99 } => {
-                    add(&mut self.p50, what.clone(), way, p50.as_secs_f64() * 1e6);
-                    add(&mut self.p99, what, way, p99.as_secs_f64() * 1e6);
-                }
+    /// Adds what a load made of a way, and what its proxy took of the processor meanwhile.
+    pub(crate) fn add(&mut self, load: String, way: Way, figure: &Figure, cpu: Duration) {
+        let micros = |time: Duration| time.as_secs_f64() * 1e6;
+        match *figure {
+            Figure::Throughput { per_second, operations } => {
+                add(&mut self.throughput, load.clone(), way, per_second);
+                add(&mut self.cpu, load, way, micros(cpu) / operations);
+            }
+            Figure::Latency { p50, p99 } => {
+                add(&mut self.p50, load.clone(), way, micros(p50));
+                add(&mut self.p99, load, way, micros(p99));
             }
         }
     }
@@ -112,6 +112,16 @@ impl fmt::Display for Figures {
             )?;
         }
         writeln!(f, "at least {THROUGHPUT_MIN} is wanted: {reached} of {}", self.throughput.len())?;
+        writeln!(
+            f,
+            "\n{:48} {:>9} {:>9} {:>9}  link / toxiproxy",
+            "microseconds of the processor an operation", "", "link", "toxiproxy"
+        )?;
+        for row in &self.cpu {
+            let [link, toxiproxy] = [row.over(|_, link, _| link), row.over(|_, _, toxiproxy| toxiproxy)].map(|m| m[0]);
+            let [ratio, least, most] = row.over(|_, link, toxiproxy| link / toxiproxy);
+            writeln!(f, "{:48} {:9} {link:9.2} {toxiproxy:9.2}  {ratio:.2}  ({least:.2} to {most:.2})", row.what, "")?;
+        }
         for (name, rows) in [("p50", &self.p50), ("p99", &self.p99)] {
             let head = format!("{name} in microseconds, added to direct");
             writeln!(f, "\n{head:48} {:>9} {:>9} {:>9}  link / toxiproxy", "direct", "link", "toxiproxy")?;

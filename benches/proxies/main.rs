@@ -5,8 +5,10 @@
 //!
 //! The links run here, in a runtime as that of `fireassay run`; toxiproxy and the tools are processes of their own. All of
 //! them, and the servers, share the machine's cores, so that figures of different runs, or of different machines, cannot be
-//! compared: the three ways take turns, and what counts are ratios within a round.
+//! compared: the three ways take turns, and what counts are ratios within a round. On a machine that does other things at
+//! the same time, throughput and latency say more of those; the processor's time for an operation says less of them.
 
+mod cpu;
 mod figures;
 mod pgbench;
 mod redis;
@@ -16,6 +18,7 @@ mod toxiproxy;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use cpu::Cpu;
 use figures::{Figures, Way};
 use fireassay::fault::Edge;
 use fireassay::link::{Link, Protocol};
@@ -73,11 +76,23 @@ async fn main() -> Result<(), Failure> {
     let mut figures = Figures::default();
     let begin = Instant::now();
     for round in 0..rounds {
-        for turn in 0..Way::ALL.len() {
-            // Each way comes first as often as the others.
-            let way = Way::ALL[(round + turn) % Way::ALL.len()];
-            figures.add(way, redis.measure(stack.redis(), to_redis.address(way)).await?);
-            figures.add(way, pgbench.measure(&stack, to_postgres.address(way)).await?);
+        // Each way comes first as often as the others, and all three right after one another: what else the machine does
+        // changes more slowly than that.
+        let mut ways = Way::ALL;
+        ways.rotate_left(round % Way::ALL.len());
+        for load in redis::Load::all() {
+            for way in ways {
+                let cpu = Cpu::of(way, &toxiproxy);
+                let figure = redis.run(&load, &stack, to_redis.address(way)).await?;
+                figures.add(load.name(), way, &figure, cpu.used());
+            }
+        }
+        for load in pgbench::Load::all() {
+            for way in ways {
+                let cpu = Cpu::of(way, &toxiproxy);
+                let figure = pgbench.run(&load, &stack, to_postgres.address(way)).await?;
+                figures.add(load.name(), way, &figure, cpu.used());
+            }
         }
         eprintln!("round {} of {rounds} done after {:.0?}", round + 1, begin.elapsed());
     }

@@ -7,12 +7,8 @@ use std::time::Duration;
 use fireassay::sandbox::{Stack, StackConfig};
 
 use crate::Failure;
-use crate::figures::{Figure, Said, percentile};
+use crate::figures::{Figure, percentile};
 use crate::tool;
-
-/// Clients at once when throughput is measured, and when latency is.
-const BUSY_CLIENTS: usize = 8;
-const CALM_CLIENTS: usize = 2;
 
 /// Times 100,000 accounts.
 const SCALE: usize = 5;
@@ -21,15 +17,32 @@ const SECONDS: usize = 2;
 
 const DATABASE: &str = "pgbench";
 
-/// What is executed, and how it is sent. A simple update is five statements in a transaction, each a round trip.
-const LOADS: [(&str, &str); 4] = [
-    ("select-only", "prepared"),
-    ("select-only", "simple"),
-    ("simple-update", "prepared"),
-    ("simple-update", "simple"),
-];
-
 pub(crate) struct Tool(PathBuf);
+
+/// One run of it.
+pub(crate) struct Load {
+    /// A simple update is a transaction of five statements, each a round trip.
+    script: &'static str,
+    /// How statements are sent.
+    protocol: &'static str,
+    clients: usize,
+    /// Whether latency is asked for, or throughput.
+    calm: bool,
+}
+
+impl Load {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        [(8, false), (2, true)].into_iter().flat_map(|(clients, calm)| {
+            ["select-only", "simple-update"]
+                .into_iter()
+                .flat_map(move |script| ["prepared", "simple"].map(|protocol| Self { script, protocol, clients, calm }))
+        })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("pgbench {}, {}, {} clients", self.script, self.protocol, self.clients)
+    }
+}
 
 impl Tool {
     pub(crate) fn find(config: &StackConfig) -> Result<Self, Failure> {
@@ -39,27 +52,18 @@ impl Tool {
     pub(crate) async fn fill(&self, stack: &Stack) -> Result<(), Failure> {
         stack.postgres().create_database(DATABASE).await?;
         let url = stack.postgres().url(DATABASE, stack.postgres().address());
-        let scale = SCALE.to_string();
-        tool::run(&self.0, ["-i", "-q", "-s", &scale, &url]).await?;
+        tool::run(stack.processes(), &self.0, tool::words(&format!("-i -q -s {SCALE} {url}"))).await?;
         Ok(())
     }
 
-    pub(crate) async fn measure(&self, stack: &Stack, at: SocketAddr) -> Result<Vec<Said>, Failure> {
+    pub(crate) async fn run(&self, load: &Load, stack: &Stack, at: SocketAddr) -> Result<Figure, Failure> {
+        let Load { script, protocol, clients, calm } = load;
         let url = stack.postgres().url(DATABASE, at);
-        let mut said = Vec::new();
-        for (script, protocol) in LOADS {
-            let busy = format!("-n -b {script} -M {protocol} -c {BUSY_CLIENTS} -T {SECONDS}");
-            let text = tool::run(&self.0, busy.split(' ').chain([url.as_str()])).await?;
-            let rates = text.lines().filter_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-            let what = format!("pgbench {script}, {protocol}, {BUSY_CLIENTS} clients");
-            let rate = rates.last().ok_or_else(|| format!("pgbench tells no rate:\n{text}"))?;
-            said.push(Said { what, figure: Figure::PerSecond(rate) });
-        }
-        for (script, protocol) in LOADS {
-            let folder = tempfile::tempdir()?;
-            let log = folder.path().join("log").display().to_string();
-            let calm = format!("-n -b {script} -M {protocol} -c {CALM_CLIENTS} -T {SECONDS} --log --log-prefix={log}");
-            tool::run(&self.0, calm.split(' ').chain([url.as_str()])).await?;
+        let folder = tempfile::tempdir()?;
+        let log = if *calm { format!("--log --log-prefix={}/log ", folder.path().display()) } else { String::new() };
+        let line = format!("-n -b {script} -M {protocol} -c {clients} -T {SECONDS} {log}{url}");
+        let text = tool::run(stack.processes(), &self.0, tool::words(&line)).await?;
+        if *calm {
             let mut times = Vec::new();
             for file in std::fs::read_dir(folder.path())? {
                 // The third column is what the transaction took, in microseconds.
@@ -68,9 +72,14 @@ impl Tool {
                 times.extend(column.map(Duration::from_micros));
             }
             let [p50, p99] = [50, 99].map(|percent| percentile(&mut times, percent));
-            let what = format!("pgbench {script}, {protocol}, {CALM_CLIENTS} clients");
-            said.push(Said { what, figure: Figure::Latency { p50, p99 } });
+            return Ok(Figure::Latency { p50, p99 });
         }
-        Ok(said)
+        let after = |start: &str| {
+            let lines =
+                text.lines().filter_map(|line| line.strip_prefix(start)?.split(['/', ' ']).next()?.parse().ok());
+            lines.last().ok_or_else(|| format!("pgbench does not say `{start}`:\n{text}"))
+        };
+        let operations = after("number of transactions actually processed: ")?;
+        Ok(Figure::Throughput { per_second: after("tps = ")?, operations })
     }
 }

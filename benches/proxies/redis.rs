@@ -4,79 +4,74 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fireassay::sandbox::{Redis, StackConfig};
+use fireassay::sandbox::{Stack, StackConfig};
 
 use crate::Failure;
-use crate::figures::{Figure, Said};
+use crate::figures::Figure;
 use crate::tool;
 
-/// Clients at once when throughput is measured, and when latency is.
-const BUSY_CLIENTS: usize = 50;
-const CALM_CLIENTS: usize = 2;
-
-/// Commands on their way on each connection.
-const PIPELINE: usize = 16;
+const COMMANDS: [&str; 2] = ["get", "set"];
 
 pub(crate) struct Tool(PathBuf);
+
+/// One run of it.
+pub(crate) struct Load {
+    command: &'static str,
+    clients: usize,
+    /// Commands on their way on each connection.
+    pipeline: usize,
+    requests: u32,
+    /// Whether latency is asked for, or throughput.
+    calm: bool,
+}
+
+impl Load {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let busy = |command| Self { command, clients: 50, pipeline: 1, requests: 60_000, calm: false };
+        let each = move |command| {
+            [
+                busy(command),
+                Self { pipeline: 16, requests: 400_000, ..busy(command) },
+                Self { clients: 2, requests: 30_000, calm: true, ..busy(command) },
+            ]
+        };
+        COMMANDS.into_iter().flat_map(each)
+    }
+
+    pub(crate) fn name(&self) -> String {
+        let pipeline = if self.pipeline > 1 { format!(", {} in a pipeline", self.pipeline) } else { String::new() };
+        format!("redis {}, {} clients{pipeline}", self.command, self.clients)
+    }
+}
 
 impl Tool {
     pub(crate) fn find(config: &StackConfig) -> Result<Self, Failure> {
         tool::beside(config, "redis-server", "redis-benchmark").map(Self)
     }
 
-    pub(crate) async fn measure(&self, redis: &Redis, at: SocketAddr) -> Result<Vec<Said>, Failure> {
-        let mut said = Vec::new();
-        for line in self.run(redis, at, BUSY_CLIENTS, 1, 60_000).await? {
-            let what = format!("redis {}, {BUSY_CLIENTS} clients", line.command);
-            said.push(Said { what, figure: Figure::PerSecond(line.per_second) });
-        }
-        for line in self.run(redis, at, BUSY_CLIENTS, PIPELINE, 400_000).await? {
-            let what = format!("redis {}, {BUSY_CLIENTS} clients, {PIPELINE} in a pipeline", line.command);
-            said.push(Said { what, figure: Figure::PerSecond(line.per_second) });
-        }
-        for line in self.run(redis, at, CALM_CLIENTS, 1, 30_000).await? {
-            let what = format!("redis {}, {CALM_CLIENTS} clients", line.command);
-            said.push(Said { what, figure: Figure::Latency { p50: line.p50, p99: line.p99 } });
-        }
-        Ok(said)
-    }
-
-    async fn run(
-        &self,
-        redis: &Redis,
-        at: SocketAddr,
-        clients: usize,
-        pipeline: usize,
-        requests: usize,
-    ) -> Result<Vec<Line>, Failure> {
+    pub(crate) async fn run(&self, load: &Load, stack: &Stack, at: SocketAddr) -> Result<Figure, Failure> {
+        let Load { command, clients, pipeline, requests, calm } = load;
         // The tool takes no password from a URL.
-        let url = redis.url(0, at);
+        let url = stack.redis().url(0, at);
         let password = url.strip_prefix("redis://:").and_then(|rest| rest.split('@').next()).ok_or("no password")?;
-        let args = format!(
-            "-h {} -p {} -a {password} -t get,set -c {clients} -P {pipeline} -n {requests} --csv",
-            at.ip(),
-            at.port(),
-        );
-        let text = tool::run(&self.0, args.split(' ')).await?;
-        let lines: Vec<_> = text.lines().filter_map(line).collect();
-        if lines.len() != 2 {
-            return Err(format!("redis-benchmark 6.2 or newer is needed; this one says:\n{text}").into());
-        }
-        Ok(lines)
+        let (host, port) = (at.ip(), at.port());
+        let line =
+            format!("-h {host} -p {port} -a {password} -t {command} -c {clients} -P {pipeline} -n {requests} --csv");
+        let text = tool::run(stack.processes(), &self.0, tool::words(&line)).await?;
+        let figure = text.lines().find_map(|line| figure(line, *requests, *calm));
+        figure.ok_or_else(|| format!("redis-benchmark 6.2 or newer is needed; this one says:\n{text}").into())
     }
-}
-
-struct Line {
-    command: String,
-    per_second: f64,
-    p50: Duration,
-    p99: Duration,
 }
 
 /// The columns are: test, rps, avg_latency_ms, min, p50, p95, p99, max.
-fn line(text: &str) -> Option<Line> {
-    let cells: Vec<&str> = text.split(',').map(|cell| cell.trim_matches('"')).collect();
+fn figure(line: &str, operations: u32, calm: bool) -> Option<Figure> {
+    let cells: Vec<&str> = line.split(',').map(|cell| cell.trim_matches('"')).collect();
     let number = |column: usize| cells.get(column)?.parse::<f64>().ok();
     let time = |column: usize| Some(Duration::from_secs_f64(number(column)? / 1e3));
-    Some(Line { command: (*cells.first()?).to_owned(), per_second: number(1)?, p50: time(4)?, p99: time(6)? })
+    let (p50, p99) = (time(4)?, time(6)?);
+    Some(if calm {
+        Figure::Latency { p50, p99 }
+    } else {
+        Figure::Throughput { per_second: number(1)?, operations: operations.into() }
+    })
 }

@@ -1,10 +1,9 @@
 //! The programs that make the load, found beside the servers that the harness found.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fireassay::sandbox::{StackConfig, needs};
+use fireassay::sandbox::{ProcessSpec, Processes, StackConfig, needs};
 
 use crate::Failure;
 
@@ -21,20 +20,34 @@ pub(crate) fn beside(config: &StackConfig, server: &str, name: &str) -> Result<P
     let places = [Some(server.to_owned()), server.canonicalize().ok()];
     let program =
         places.into_iter().flatten().map(|place| place.with_file_name(name)).find(|program| program.is_file());
-    program.ok_or_else(|| {
-        format!("there is no {name} beside {}; on Debian it comes with the server", server.display()).into()
-    })
+    let missing = || format!("there is no {name} beside {}; on Debian it comes with the server", server.display());
+    program.ok_or_else(|| missing().into())
 }
 
-/// What it prints when it has ended well.
-pub(crate) async fn run<A: AsRef<OsStr>>(program: &Path, args: impl IntoIterator<Item = A>) -> Result<String, Failure> {
-    let mut command = tokio::process::Command::new(program);
-    let done = command.args(args).env("LC_ALL", "C").kill_on_drop(true).output();
-    let output =
-        tokio::time::timeout(DEADLINE, done).await.map_err(|_| format!("{} takes for ever", program.display()))??;
-    if !output.status.success() {
-        let why = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{} failed ({}): {why}", program.display(), output.status).into());
-    }
-    Ok(String::from_utf8(output.stdout)?)
+/// What it says, on both ways out, when it has ended well.
+///
+/// Like the servers and toxiproxy it gets a session of its own. Linux shares the processor among sessions first: within
+/// this one it would take from the links.
+pub(crate) async fn run(processes: &Processes, program: &Path, args: Vec<String>) -> Result<String, Failure> {
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("log");
+    let name = program.display().to_string();
+    let process = processes.spawn(&ProcessSpec {
+        name: name.clone(),
+        program: program.to_owned(),
+        args,
+        env: vec![("LC_ALL".to_owned(), "C".to_owned())],
+        clear_env: false,
+        directory: folder.path().to_owned(),
+        log: log.clone(),
+        user: None,
+    })?;
+    let status = process.wait(DEADLINE).await.ok_or_else(|| format!("{name} takes for ever"))?;
+    let text = std::fs::read_to_string(log)?;
+    if status.success() { Ok(text) } else { Err(format!("{name} failed ({status}):\n{text}").into()) }
+}
+
+/// The words of a command line, none of which has a space in it.
+pub(crate) fn words(line: &str) -> Vec<String> {
+    line.split(' ').map(str::to_owned).collect()
 }

@@ -16,7 +16,7 @@ const PROBE_EVERY: Duration = Duration::from_millis(5);
 
 /// A server, until it is dropped.
 pub(crate) struct Toxiproxy {
-    _process: Process,
+    process: Process,
     api: Port,
     client: reqwest::Client,
 }
@@ -45,7 +45,7 @@ impl Toxiproxy {
             user: None,
         })?;
         let client = reqwest::Client::builder().no_proxy().timeout(READY_DEADLINE).build()?;
-        let toxiproxy = Self { _process: process, api, client };
+        let toxiproxy = Self { process, api, client };
         let end = Instant::now() + READY_DEADLINE;
         while let Err(why) = toxiproxy.client.get(toxiproxy.url("version")).send().await {
             if Instant::now() > end {
@@ -64,6 +64,10 @@ impl Toxiproxy {
         let text = answer.error_for_status()?.text().await?;
         let made: serde_json::Value = serde_json::from_str(&text)?;
         Ok(made["listen"].as_str().ok_or("toxiproxy does not say where it listens")?.parse()?)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     fn url(&self, path: &str) -> String {

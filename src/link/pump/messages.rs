@@ -45,7 +45,7 @@ impl Pump<'_> {
         match kind {
             Kind::Request(label) => {
                 let ready = self.asked(exchange, &label, ready).await?;
-                self.connection.trace.passed(exchange);
+                self.connection.trace.passed(&self.connection.shared, exchange);
                 Ok(self.take(ready, len))
             }
             Kind::Reply { rewritten } => self.answered(exchange, len, rewritten, ready).await,
