@@ -7,6 +7,7 @@ use humantime::format_duration;
 use super::error_reply::ErrorReply;
 use super::exchange::{Act, AtExchange, Pattern, Pick, Repeat};
 use super::plan::{Direction, Fault, Heal, RedisData, Step, Trigger};
+use crate::report::text::count;
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,7 +108,7 @@ impl fmt::Display for Trigger {
         match self {
             Self::At(after) if after.is_zero() => f.write_str("from the start"),
             Self::At(after) => write!(f, "{} into the load", format_duration(whole_millis(*after))),
-            Self::Operations(count) => write!(f, "after {count} attempts"),
+            Self::Operations(number) => write!(f, "after {}", count((*number).into(), "attempt")),
             Self::OperationsThen { count, pause } => {
                 write!(f, "{} after attempt {count}", format_duration(whole_millis(*pause)))
             }
@@ -124,7 +125,7 @@ impl fmt::Display for Step {
         match self.heal {
             _ if self.fault.is_momentary() || matches!(self.fault, Fault::Cut { .. }) => Ok(()),
             Heal::After(pause) => write!(f, ", for {}", format_duration(pause)),
-            Heal::Operations(count) => write!(f, ", for {count} attempts"),
+            Heal::Operations(number) => write!(f, ", for {}", count(number.into(), "attempt")),
             Heal::AtEnd => f.write_str(", to the end of the load"),
         }
     }
@@ -132,4 +133,21 @@ impl fmt::Display for Step {
 
 fn whole_millis(time: std::time::Duration) -> std::time::Duration {
     std::time::Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_a_thing_is_not_many() {
+        let told = |number| (Trigger::Operations(number).to_string(), Pick::First(number).to_string());
+        assert_eq!(told(1), ("after 1 attempt".to_owned(), "the next request".to_owned()));
+        assert_eq!(told(2), ("after 2 attempts".to_owned(), "the next 2 requests".to_owned()));
+        let fault = Fault::Pause("api-1".to_owned().try_into().unwrap());
+        let step =
+            |number| Step { fault: fault.clone(), trigger: Trigger::Operations(1), heal: Heal::Operations(number) };
+        assert_eq!(step(1).to_string(), "pause api-1 after 1 attempt, for 1 attempt");
+        assert_eq!(step(2).to_string(), "pause api-1 after 1 attempt, for 2 attempts");
+    }
 }

@@ -279,27 +279,27 @@ mod tests {
         let cases = [
             (
                 r#"crash-after = { edge = "api-1->postgres", on = "COMMIT", pick = { nth = 3 } }"#,
-                "kill api-1 after `COMMIT` number 3 from here on api-1->postgres was answered, before the answer arrives after 1 attempts, for 100ms",
+                "kill api-1 after `COMMIT` number 3 from here on api-1->postgres was answered, before the answer arrives after 1 attempt, for 100ms",
             ),
             (
                 r#"crash-before = { edge = "client->api-2" }"#,
-                "kill api-2 before the next request on client->api-2 is passed on after 1 attempts, for 100ms",
+                "kill api-2 before the next request on client->api-2 is passed on after 1 attempt, for 100ms",
             ),
             (
                 r#"stall = { edge = "api-1->redis", on = "SET*", pick = { first = 2 } }"#,
-                "stop api-1 with the next 2 `SET*` on api-1->redis in its hands after 1 attempts, for 100ms",
+                "stop api-1 with the next 2 `SET*` on api-1->redis in its hands after 1 attempt, for 100ms",
             ),
             (
                 r#"cut-after = { edge = "api-1->kafka", pick = "every" }"#,
-                "cut after every request on api-1->kafka after 1 attempts, for 100ms",
+                "cut after every request on api-1->kafka after 1 attempt, for 100ms",
             ),
             (
                 r#"delay = { edge = "api-1->postgres", on = "insert *", pick = { probability = 0.5 }, by = "20ms" }"#,
-                "hold 50% of `insert *` on api-1->postgres for 20ms after 1 attempts, for 100ms",
+                "hold 50% of `insert *` on api-1->postgres for 20ms after 1 attempt, for 100ms",
             ),
             (
                 r#"repeat = { edge = "client->api-1", how = { late = "1s" } }"#,
-                "deliver the next request on client->api-1 again 1s later after 1 attempts, for 100ms",
+                "deliver the next request on client->api-1 again 1s later after 1 attempt, for 100ms",
             ),
             (
                 r#"answer-error = { edge = "api-1->postgres", on = "COMMIT", error = "40001" }"#,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use rand_chacha::ChaCha8Rng;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -258,11 +259,23 @@ impl<'a> Pump<'a> {
     }
 }
 
+/// Reads what is there, or waits for something.
 async fn read(stream: &TcpStream, buffer: &mut BytesMut) -> io::Result<usize> {
     loop {
-        match stream.try_read_buf(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.readable().await?,
-            result => return result,
+        let room = buffer.capacity() - buffer.len();
+        let mut read = None;
+        // What leaves room has emptied the socket, so the next read would find nothing: say so now and wait for news
+        // instead. That was every other read and a fourth of all system calls. The end of the stream stays known, and
+        // what comes during the read is not forgotten: `try_io` only takes back what it knew before.
+        let result = stream.try_io(Interest::READABLE, || {
+            let len = stream.try_read_buf(buffer)?;
+            read = Some(len);
+            if (1..room).contains(&len) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match (read, result) {
+            (Some(len), _) => return Ok(len),
+            (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            (None, _) => stream.readable().await?,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::phrase;
 use super::story::{Kind, Line};
-use super::text::piece;
+use super::text::{count, piece};
 use crate::history::{
     AttemptId, Call, ClientId, Event, FaultChange, History, InstanceName, IntentId, Moment, Outcome, StepId, What,
 };
@@ -186,7 +186,7 @@ fn read_back(
 ) -> Vec<Line> {
     let source = piece(source);
     let Some([of_added, of_removed]) = rows else {
-        let text = format!("{source} read back: {} rows are new, {} are gone", added.len(), removed.len());
+        let text = format!("{source} read back: {} added, {} removed", count(added.len() as u64, "row"), removed.len());
         return vec![Line::at(at, Kind::Row, text)];
     };
     let gone = of_removed
@@ -230,7 +230,7 @@ fn shorten(mut lines: Vec<Line>, lines_max: usize) -> Vec<Line> {
         let missing = lines.len() - head - tail;
         lines.splice(
             head..lines.len() - tail,
-            [Line::new(Kind::Gap, format!("            … {missing} lines left out"))],
+            [Line::new(Kind::Gap, format!("            … {} left out", count(missing as u64, "line")))],
         );
     }
     lines

@@ -53,6 +53,7 @@ pub(super) async fn inject(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault
         Fault::KillKafka => killed("kafka", recorder, sandbox.stack().kafka().kill().await)?,
         Fault::FlushRedis => match sandbox.stack().redis().flush(sandbox.redis_number()).await {
             Ok(0) => return Err(NotInjected::Pointless("the database held no keys to lose".to_owned())),
+            Ok(1) => "1 key was lost".to_owned(),
             Ok(keys) => format!("{keys} keys were lost"),
             Err(error) => return Err(NotInjected::Failed(error.to_string())),
         },

@@ -16,6 +16,7 @@ use super::case::Shown;
 use super::inject::{self, InForce};
 use crate::fault::{AtExchange, Fault, Heal, Node, Pick, Plan, Step, Trigger};
 use crate::history::{FaultChange, InstanceName, Recorder, StepId, What};
+use crate::report::text::count;
 use crate::sandbox::Sandbox;
 
 /// How often a fault in force is asked whether it has bitten.
@@ -202,9 +203,9 @@ impl<'a> Nemesis<'a> {
             Err(inject::NotInjected::Failed(why)) => self.fail(why),
         }
         if let Some(InForce::Done(evidence)) = &mut *lock(&progress.in_force)
-            && let Some(count) = under_way
+            && let Some(number) = under_way
         {
-            evidence.push_str(&format!(", with {count} attempts under way"));
+            evidence.push_str(&format!(", with {} under way", count(number as u64, "attempt")));
         }
         self.look_for_bite(index);
         // Set after the fact, so that what waits for it finds the fault in force.

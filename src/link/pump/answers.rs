@@ -62,7 +62,7 @@ impl Pump<'_> {
     /// A withheld request passes after all.
     fn let_pass(&mut self, exchange: u64, request: Vec<u8>, why: impl Display) -> usize {
         self.connection.exchanges.miss(exchange, why);
-        self.connection.trace.passed(exchange);
+        self.connection.trace.passed(&self.connection.shared, exchange);
         self.put_back(request)
     }
 

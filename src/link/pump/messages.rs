@@ -38,7 +38,7 @@ impl Pump<'_> {
             Kind::Request(label) => {
                 let ready = self.asked(exchange, label, ready, len).await?;
                 if !matches!(self.kept, Some(Kept::Withheld { .. })) {
-                    self.connection.trace.passed(exchange);
+                    self.connection.trace.passed(&self.connection.shared, exchange);
                 }
                 Ok(self.take(ready, len))
             }
