@@ -8,10 +8,12 @@ mod describe;
 mod exchange;
 pub mod plan;
 mod resolve;
+pub mod server;
 pub mod spec;
 
 pub use clock::{ClockChange, Rate, Shift};
 pub use exchange::{Act, AtExchange, Pattern, Pick, Repeat};
 pub use plan::{Direction, Edge, Fault, Heal, Node, Plan, RedisData, Step, Trigger};
 pub use resolve::{ResolveError, resolve};
+pub use server::{RewindTo, ServerFault, Share};
 pub use spec::FaultSpec;
