@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Step as Shows;
 use super::case::Shown;
 use super::inject::{self, Held, InForce, Over};
-use crate::fault::{AtExchange, Fault, Heal, Node, Pick, Plan, Step, Trigger};
+use crate::fault::{AtExchange, Fault, Heal, Node, Pick, Plan, ServerFault, Step, Trigger};
 use crate::history::{FaultChange, InstanceName, Recorder, StepId, What};
 use crate::sandbox::Sandbox;
 
@@ -23,6 +23,9 @@ const BITE_POLL: Duration = Duration::from_millis(5);
 
 /// How often a link without connections is looked at by a fault that needs one.
 const CONNECTION_POLL: Duration = Duration::from_millis(1);
+
+/// How often a database without sessions is looked at by a fault that needs one.
+const SESSION_POLL: Duration = Duration::from_millis(5);
 
 /// How long a changed clock is left as it is for somebody to read it, before another change of it.
 const READ_PATIENCE: Duration = Duration::from_secs(1);
@@ -266,13 +269,19 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// A cut waits for a connection: just after another one there may be none. A clock that has just been changed is
+    /// What ends connections or sessions waits for one: just after another time there may be none. A clock that has just been changed is
     /// left like that until somebody has read it.
     async fn can_bite(&self, fault: &Fault) {
         if let Fault::Clock { of, .. } = fault {
             let end = Instant::now() + READ_PATIENCE;
             while self.is_unread(of) && Instant::now() < end {
                 tokio::time::sleep(CONNECTION_POLL).await;
+            }
+        }
+        if matches!(fault, Fault::Server(ServerFault::TerminateBackends)) {
+            let (postgres, database) = (self.sandbox.stack().postgres(), self.sandbox.database());
+            while postgres.sessions(database).await.is_ok_and(|count| count == 0) {
+                tokio::time::sleep(SESSION_POLL).await;
             }
         }
         let Fault::Cut { edge } = fault else { return };

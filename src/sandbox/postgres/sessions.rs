@@ -10,6 +10,10 @@ use crate::sandbox::ServiceError;
 /// Pause between two looks at whether they are gone.
 const GONE_EVERY: Duration = Duration::from_millis(2);
 
+/// Sessions that are not the harness's.
+const COUNT: &str = "SELECT count(*) FROM pg_stat_activity \
+    WHERE datname = $1 AND application_name <> $2 AND backend_type = 'client backend'";
+
 /// Ends the sessions that began before `$3` and are not the harness's; one row for each that was still there.
 const END: &str = "SELECT pid, xact_start IS NOT NULL, pg_terminate_backend(pid) FROM pg_stat_activity \
     WHERE datname = $1 AND application_name <> $2 AND backend_type = 'client backend' \
@@ -37,6 +41,15 @@ impl fmt::Display for EndedSessions {
 }
 
 impl Postgres {
+    /// How many sessions there are in `database` besides the harness's own.
+    ///
+    /// # Errors
+    /// When Postgres is not there.
+    pub async fn sessions(&self, database: &str) -> Result<i64, ServiceError> {
+        let count = sqlx::query_scalar(COUNT).bind(database).bind(HARNESS).fetch_one(&self.pool);
+        self.answer(count, || format!("count the sessions of the database `{database}`")).await
+    }
+
     /// Ends every session of `database` that has begun by now, but not the harness's own, and waits until they are gone.
     /// What had been acknowledged stays; what was not committed is rolled back.
     ///
