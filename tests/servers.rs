@@ -180,6 +180,7 @@ fn redis_without_memory_refuses_writes_until_that_is_healed_or_forgotten() {
         }
         redis(&stack, 1, &["GET", "before"]).await.unwrap();
         assert_eq!(keys(&stack, 1).await, ["before"], "nothing was evicted to make room");
+        until("it has been seen", || async { limit.refused() == 3 }).await;
         assert_eq!(stack.redis().lift(limit).await.unwrap(), 3);
         assert_eq!(settings().await, usual);
         redis(&stack, 1, &["SET", "after", "x"]).await.unwrap();

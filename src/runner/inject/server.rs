@@ -69,7 +69,8 @@ impl Held {
     pub(in crate::runner) fn bite(&self) -> Option<String> {
         match self {
             Self::Phantom(phantom) => rebalanced(&phantom.seen()).ok(),
-            Self::ReadOnly(_) | Self::Memory(_) => None,
+            Self::Memory(limit) => refused(limit.refused()).ok(),
+            Self::ReadOnly(_) => None,
         }
     }
 
@@ -87,19 +88,23 @@ impl Held {
                 Ok(Over { healed: format!("the database can be written again; {}", was.after), bite })
             }
             Self::Memory(limit) => {
-                let refused = stack.redis().lift(limit).await?;
-                let bite = match refused {
-                    0 => Err("nobody asked redis for memory meanwhile".to_owned()),
-                    1 => Ok("1 command was refused for want of memory".to_owned()),
-                    _ => Ok(format!("{refused} commands were refused for want of memory")),
-                };
-                Ok(Over { healed: "redis has memory again".to_owned(), bite })
+                let total = stack.redis().lift(limit).await?;
+                let healed = format!("redis has memory again, after refusing {total} commands");
+                Ok(Over { healed, bite: refused(total) })
             }
             Self::Phantom(phantom) => {
                 let bite = rebalanced(&phantom.leave().await?);
                 Ok(Over { healed: "the member too many has left".to_owned(), bite })
             }
         }
+    }
+}
+
+fn refused(commands: u64) -> Result<String, String> {
+    match commands {
+        0 => Err("nobody asked redis for memory meanwhile".to_owned()),
+        1 => Ok("1 command was refused for want of memory".to_owned()),
+        _ => Ok(format!("{commands} commands were refused for want of memory")),
     }
 }
 

@@ -219,10 +219,23 @@ struct Group {
 }
 
 fn group<C: ConsumerContext>(consumer: &BaseConsumer<C>, name: &str) -> Result<Group, KafkaError> {
-    let list = consumer.fetch_group_list(Some(name), ANSWER_DEADLINE)?;
+    let end = Instant::now() + ANSWER_DEADLINE;
+    let list = loop {
+        match consumer.fetch_group_list(Some(name), ANSWER_DEADLINE) {
+            // While the first group of all is being made, the broker does not know them yet.
+            Err(error) if is_loading(&error) && Instant::now() < end => std::thread::sleep(POLL),
+            list => break list?,
+        }
+    };
     let found = list.groups().iter().find(|group| group.name() == name);
     let group = found.map(|group| Group { members: group.members().len(), protocol: group.protocol().to_owned() });
     Ok(group.unwrap_or(Group { members: 0, protocol: String::new() }))
+}
+
+fn is_loading(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    let loading = [CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator];
+    error.rdkafka_error_code().is_some_and(|code| loading.contains(&code))
 }
 
 /// The partitions of a topic.

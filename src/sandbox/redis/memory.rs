@@ -1,9 +1,12 @@
 //! A limit of memory that Redis is above already, so that it refuses whatever would need more.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Pipeline, RedisError};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Redis, failure};
 use crate::sandbox::ServiceError;
@@ -12,6 +15,8 @@ const LIMIT: &str = "maxmemory";
 const POLICY: &str = "maxmemory-policy";
 /// In bytes; Redis needs more for itself. Zero would mean no limit.
 const LIMIT_BYTES: &str = "1";
+/// How often Redis is asked whether it has refused something.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// For the answer of a connection that is not asynchronous, in a destructor.
 const DROP_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -22,7 +27,18 @@ pub struct MemoryLimit {
     /// The settings to go back to; empty once that has been done.
     former: Option<Settings>,
     /// How many commands had been refused before, since Redis started.
-    refused: u64,
+    refused_before: u64,
+    /// How many it has refused since, when it was last asked.
+    refused: Arc<AtomicU64>,
+    _look: AbortOnDropHandle<()>,
+}
+
+impl MemoryLimit {
+    /// How many commands have been refused so far.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -56,9 +72,17 @@ impl Redis {
             limit: setting(&mut connection, LIMIT).await?,
             policy: setting(&mut connection, POLICY).await?,
         };
-        let refused = refused(&mut connection).await?;
-        // The way back exists before the deed.
-        let limit = MemoryLimit { client: Client::open(self.url(0, self.address()))?, former: Some(former), refused };
+        let refused_before = refused(&mut connection).await?;
+        let refused = Arc::<AtomicU64>::default();
+        let look = look(connection.clone(), refused_before, Arc::clone(&refused));
+        let limit = MemoryLimit {
+            client: Client::open(self.url(0, self.address()))?,
+            // The way back is known before the deed.
+            former: Some(former),
+            refused_before,
+            refused,
+            _look: AbortOnDropHandle::new(tokio::spawn(look)),
+        };
         let tight = Settings { limit: LIMIT_BYTES.to_owned(), policy: "noeviction".to_owned() };
         tight.set().exec_async(&mut connection).await?;
         Ok(limit)
@@ -79,7 +103,7 @@ impl Redis {
         };
         let refused: Result<u64, RedisError> = lift.await;
         let refused = refused.map_err(|error| failure("lift the limit of memory", &error))?;
-        Ok(refused.saturating_sub(limit.refused))
+        Ok(refused.saturating_sub(limit.refused_before))
     }
 }
 
@@ -94,6 +118,14 @@ impl Drop for MemoryLimit {
         };
         // A Redis that cannot be reached is dead, and the limit with it: it is not in the file that the next one reads.
         let _: Result<(), RedisError> = give_back();
+    }
+}
+
+/// Keeps a count up to date, for as long as Redis answers.
+async fn look(mut connection: MultiplexedConnection, before: u64, count: Arc<AtomicU64>) {
+    while let Ok(now) = refused(&mut connection).await {
+        count.store(now.saturating_sub(before), Ordering::Relaxed);
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
