@@ -430,3 +430,102 @@ fn a_phantom_alone_says_so_and_leaves_when_it_is_dropped() {
         .await;
     });
 }
+
+// --------------------------------------------------------------------------------------------------------- whole runs
+
+/// Runs a small case with these faults on the reference target; what became of each, and the exit code.
+fn run(faults: &[&str]) -> (Vec<String>, Option<i32>) {
+    let folder = tempfile::tempdir().unwrap();
+    let faults: String = faults.iter().map(|fault| format!("[[case.fault]]\n{fault}\n")).collect();
+    let suite = format!(
+        r#"profile = "ledger"
+version = 1
+[[requirement]]
+id = "ledger.acked"
+text = "Kept."
+why = "A test."
+[[case]]
+id = "small"
+title = "A few transfers"
+tier = "quick"
+requirements = ["ledger.acked"]
+workload = {{ transfers = {{ accounts = 4, intents = 60, again = 0, impossible = 0, reads = 0, callers = {{ pause = "40ms" }} }} }}
+settle = "20s"
+{faults}"#
+    );
+    std::fs::write(folder.path().join("suite.toml"), suite).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fireassay"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["run", "--target", "targets/reference", "--format", "json"]);
+    command.arg("--suite").arg(folder.path().join("suite.toml")).arg("--runs-dir").arg(folder.path().join("runs"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let report: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let faults = report["runs"][0]["result"]["faults"].as_array().unwrap();
+    (
+        faults.iter().map(|fault| format!("bit: {}, missed: {}", fault["bit"], fault["missed"])).collect(),
+        output.status.code(),
+    )
+}
+
+#[track_caller]
+fn expect(faults: &[(&str, &str)], code: i32) {
+    let (outcomes, exit) = run(&faults.iter().map(|(fault, _)| *fault).collect::<Vec<_>>());
+    assert_eq!(outcomes.len(), faults.len());
+    for (outcome, (fault, expected)) in outcomes.iter().zip(faults) {
+        assert!(outcome.contains(expected), "{fault}: {outcome}");
+    }
+    assert_eq!(exit, Some(code), "{outcomes:?}");
+}
+
+#[test]
+fn a_fault_that_meets_nothing_says_what_it_missed_and_the_run_is_no_pass() {
+    serially(|| async {
+        expect(
+            &[
+                (
+                    "when = { at = [\"0s\", \"0s\"] }\ninject = { evict = { share = 1.0 } }",
+                    "the database held no keys to lose",
+                ),
+                (
+                    "when = { at = [\"0s\", \"0s\"] }\ninject = { reproduce = { count = 3, topic = \"nowhere\" } }",
+                    "the target has no topic nowhere; those in its target.toml are: ledger.transfers",
+                ),
+                (
+                    "when = { operations = [5, 5] }\ninject = { rewind = { group = \"nobody\", to = \"beginning\" } }",
+                    "the group nobody has committed nothing to be set back",
+                ),
+                (
+                    "when = { operations = [1, 1] }\ninject = { phantom-member = { group = \"nobody\" } }",
+                    "the group had no other member",
+                ),
+            ],
+            3,
+        );
+    });
+}
+
+#[test]
+fn a_run_with_every_kind_of_server_fault_that_it_can_meet_passes() {
+    serially(|| async {
+        expect(
+            &[
+                ("when = { operations = [20, 20] }\ninject = \"terminate-backends\"", "ended"),
+                ("when = { operations = [25, 25] }\ninject = { evict = { share = 0.5 } }", "keys are gone"),
+                (
+                    "when = { operations = [30, 30] }\ninject = { reproduce = { count = 3 } }",
+                    "3 records of ledger.transfers came again",
+                ),
+                (
+                    "when = { operations = [35, 35] }\ninject = \"redis-memory-limit\"\nheal = { after = \"300ms\" }",
+                    "refused for want of memory",
+                ),
+                (
+                    "when = { operations = [45, 45] }\ninject = \"read-only-postgres\"\nheal = { after = \"300ms\" }",
+                    "refused as read-only",
+                ),
+            ],
+            0,
+        );
+    });
+}

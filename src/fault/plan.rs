@@ -235,7 +235,9 @@ impl Fault {
             | Self::Latency { edge, .. }
             | Self::Blackhole { edge }
             | Self::Exchange(AtExchange { edge, .. }) => edge.instances(),
-            Self::KillPostgres | Self::KillRedis(_) | Self::FlushRedis | Self::KillKafka | Self::Server(_) => Vec::new(),
+            Self::KillPostgres | Self::KillRedis(_) | Self::FlushRedis | Self::KillKafka | Self::Server(_) => {
+                Vec::new()
+            }
         }
     }
 }

@@ -234,7 +234,10 @@ mod tests {
             ("\"redis-memory-limit\"", "leave redis no memory after 1 attempts, to the end of the load"),
             ("{ reproduce = { count = 1 } }", "append 1 record of the event topic again after 1 attempts"),
             ("{ reproduce = { count = 9, topic = \"t\" } }", "append 9 records of the topic t again after 1 attempts"),
-            ("{ rewind = { group = \"g\", to = \"beginning\" } }", "set the group g back to the beginning after 1 attempts"),
+            (
+                "{ rewind = { group = \"g\", to = \"beginning\" } }",
+                "set the group g back to the beginning after 1 attempts",
+            ),
             (
                 "{ rewind = { group = \"g\", to = { back = 3 } } }",
                 "set the group g back by 3 in each partition after 1 attempts",

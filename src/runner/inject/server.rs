@@ -80,7 +80,8 @@ impl Held {
         match self {
             Self::ReadOnly(held) => {
                 let was = stack.postgres().make_writable(held).await?;
-                let statements = if was.refused == 1 { "1 statement was" } else { &format!("{} statements were", was.refused) };
+                let statements =
+                    if was.refused == 1 { "1 statement was" } else { &format!("{} statements were", was.refused) };
                 let bite = match was.refused {
                     0 => Err(format!("the target tried to write nothing meanwhile ({})", was.before)),
                     _ => Ok(format!("{statements} refused as read-only, after {}", was.before)),

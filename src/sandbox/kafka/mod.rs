@@ -260,9 +260,8 @@ fn client(broker: SocketAddr) -> ClientConfig {
 }
 
 fn admin(broker: SocketAddr) -> Result<Admin, StartError> {
-    let admin = client(broker)
-        .create()
-        .map_err(|error| StartError::Client { server: SERVER, why: error.to_string() })?;
+    let admin =
+        client(broker).create().map_err(|error| StartError::Client { server: SERVER, why: error.to_string() })?;
     Ok(Admin(Arc::new(admin)))
 }
 

@@ -94,7 +94,8 @@ impl ConsumerContext for Context {
         let _ = consumer.pause(given);
         let mut seen = lock(&self.0);
         seen.rebalances += 1;
-        seen.partitions.extend(given.elements().iter().map(rdkafka::topic_partition_list::TopicPartitionListElem::partition));
+        seen.partitions
+            .extend(given.elements().iter().map(rdkafka::topic_partition_list::TopicPartitionListElem::partition));
     }
 }
 

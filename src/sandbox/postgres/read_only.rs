@@ -61,10 +61,8 @@ impl Postgres {
         let after = self.end_sessions(&held.database).await?;
         let before = held.ended;
         let count = tokio::task::spawn_blocking(move || held.refused()).await;
-        let refused = count
-            .map_err(std::io::Error::other)
-            .flatten()
-            .map_err(|error| failure("read the log", &error))?;
+        let refused =
+            count.map_err(std::io::Error::other).flatten().map_err(|error| failure("read the log", &error))?;
         Ok(WasReadOnly { refused, before, after })
     }
 }

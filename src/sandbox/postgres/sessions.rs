@@ -82,8 +82,7 @@ impl Postgres {
 
     async fn beginning(&self, database: &str) -> Result<BTreeSet<i32>, ServiceError> {
         let pids = sqlx::query_scalar(BEGINNING).bind(database).fetch_all(&self.pool);
-        let pids: Vec<i32> =
-            self.answer(pids, || format!("see who connects to the database `{database}`")).await?;
+        let pids: Vec<i32> = self.answer(pids, || format!("see who connects to the database `{database}`")).await?;
         Ok(pids.into_iter().collect())
     }
 }

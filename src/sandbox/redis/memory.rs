@@ -68,10 +68,8 @@ impl Redis {
 
     async fn limit(&self) -> Result<MemoryLimit, RedisError> {
         let mut connection = self.connect(0).await?;
-        let former = Settings {
-            limit: setting(&mut connection, LIMIT).await?,
-            policy: setting(&mut connection, POLICY).await?,
-        };
+        let former =
+            Settings { limit: setting(&mut connection, LIMIT).await?, policy: setting(&mut connection, POLICY).await? };
         let refused_before = refused(&mut connection).await?;
         let refused = Arc::<AtomicU64>::default();
         let look = look(connection.clone(), refused_before, Arc::clone(&refused));
