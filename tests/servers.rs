@@ -50,7 +50,9 @@ async fn with_table(stack: &Stack, database: &str) {
 
 async fn insert(connection: &mut PgConnection) -> Result<(), String> {
     let done = connection.execute("INSERT INTO t VALUES (1)").await;
-    done.map(drop).map_err(|error| error.as_database_error().and_then(|e| e.code()).unwrap_or_default().into_owned())
+    done.map(drop).map_err(|error| {
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned()
+    })
 }
 
 async fn rows(connection: &mut PgConnection) -> i64 {
