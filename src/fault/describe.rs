@@ -36,6 +36,7 @@ impl fmt::Display for Fault {
             Self::Blackhole { edge } => write!(f, "blackhole the connections of {edge}"),
             Self::Exchange(at) => at.fmt(f),
             Self::Clock { of, change } => change.tell(of, f),
+            Self::Server(fault) => fault.fmt(f),
         }
     }
 }

@@ -11,6 +11,7 @@ mod exchange;
 pub mod kafka_errors;
 pub mod plan;
 mod resolve;
+pub mod server;
 pub mod spec;
 
 pub use clock::{ClockChange, Rate, Shift};
@@ -18,4 +19,5 @@ pub use error_reply::ErrorReply;
 pub use exchange::{Act, AtExchange, Pattern, Pick, Repeat};
 pub use plan::{Direction, Edge, Fault, Heal, Node, Plan, RedisData, Step, Trigger};
 pub use resolve::{ResolveError, resolve};
+pub use server::{RewindTo, ServerFault, Share};
 pub use spec::FaultSpec;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::ClockChange;
 use super::exchange::{AtExchange, Pick};
+use super::server::ServerFault;
 use crate::history::{InstanceName, StepId};
 
 /// Faults with their triggers, resolved from a seed. Step `n` is the `n`th entry.
@@ -175,6 +176,8 @@ pub enum Fault {
         /// How.
         change: ClockChange,
     },
+    /// A server of the stack does what servers do on a bad day.
+    Server(ServerFault),
 }
 
 impl Plan {
@@ -202,14 +205,20 @@ impl Fault {
     /// Whether it is over once it is done, so that there is nothing to heal.
     #[must_use]
     pub fn is_momentary(&self) -> bool {
-        let is_right_again = matches!(self, Self::Clock { change: ClockChange::Back, .. });
-        is_right_again || matches!(self, Self::Restart(_) | Self::FlushRedis)
+        match self {
+            Self::Clock { change, .. } => *change == ClockChange::Back,
+            Self::Server(fault) => fault.is_momentary(),
+            _ => matches!(self, Self::Restart(_) | Self::FlushRedis),
+        }
     }
 
     /// Whether it breaks what several runs share, so that no other run may be under way.
     #[must_use]
     pub fn is_exclusive(&self) -> bool {
-        matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka)
+        match self {
+            Self::Server(fault) => fault.is_exclusive(),
+            _ => matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka),
+        }
     }
 
     /// The instances that it treats, or whose links.
@@ -226,7 +235,9 @@ impl Fault {
             | Self::Latency { edge, .. }
             | Self::Blackhole { edge }
             | Self::Exchange(AtExchange { edge, .. }) => edge.instances(),
-            Self::KillPostgres | Self::KillRedis(_) | Self::FlushRedis | Self::KillKafka => Vec::new(),
+            Self::KillPostgres | Self::KillRedis(_) | Self::FlushRedis | Self::KillKafka | Self::Server(_) => {
+                Vec::new()
+            }
         }
     }
 }

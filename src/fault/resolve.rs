@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::exchange::AtExchange;
 use super::plan::{Edge, Fault, Heal, Node, Plan, Step, Trigger};
+use super::server::{EvictSpec, PhantomSpec, ReproduceSpec, RewindSpec, ServerFault};
 use super::spec::{ExchangeView, FaultSpec, HealSpec, InjectSpec, Span, When};
 use crate::history::{InstanceName, StepId};
 
@@ -130,6 +131,22 @@ impl Resolver<'_> {
                 None => Vec::new(),
             },
             InjectSpec::Clock(spec) => self.each(&spec.of, |of| Fault::Clock { of, change: spec.change })?,
+            InjectSpec::TerminateBackends => on_server(ServerFault::TerminateBackends),
+            InjectSpec::ReadOnlyPostgres => on_server(ServerFault::ReadOnlyPostgres),
+            InjectSpec::RedisMemoryLimit => on_server(ServerFault::RedisMemoryLimit),
+            InjectSpec::Evict(EvictSpec { share }) => {
+                on_server(ServerFault::Evict { share: *share, seed: self.random.random() })
+            }
+            InjectSpec::Reproduce(ReproduceSpec { topic, count }) => {
+                let (topic, seed) = (topic.clone(), self.random.random());
+                on_server(ServerFault::Reproduce { topic, count: *count, seed })
+            }
+            InjectSpec::Rewind(RewindSpec { group, to }) => {
+                on_server(ServerFault::Rewind { group: group.clone(), to: *to })
+            }
+            InjectSpec::PhantomMember(PhantomSpec { group, topic }) => {
+                on_server(ServerFault::PhantomMember { group: group.clone(), topic: topic.clone() })
+            }
         })
     }
 
@@ -191,6 +208,10 @@ impl Resolver<'_> {
         }
         Ok(self.random.random_range(low..=high))
     }
+}
+
+fn on_server(fault: ServerFault) -> Vec<Fault> {
+    vec![Fault::Server(fault)]
 }
 
 /// The `part`th of `parts` equal slices of a range.

@@ -10,7 +10,8 @@
 //! Faults at exchanges say with `on` which ones are meant: `on = "COMMIT"`, `on = "insert into *"`.
 //!
 //! Instances: `api` is one of the role's, drawn from the seed; `api-2` that one; `every api` each of them.
-//! Edges: `api->postgres`, `every api->redis`, `client->api-1`. Clocks: see [`super::clock`].
+//! Edges: `api->postgres`, `every api->redis`, `client->api-1`. Clocks: see [`super::clock`]. Faults that the servers
+//! themselves have: see [`super::server`].
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use super::answer_spec::{ErrorSpec, SwallowSpec};
 use super::clock::ClockSpec;
 use super::exchange::{Act, Pattern, Pick, Repeat};
 use super::plan::{Direction, RedisData};
+use super::server::{EvictSpec, PhantomSpec, ReproduceSpec, RewindSpec};
 
 /// A fault of a case, open in what the seed decides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,6 +132,20 @@ pub enum InjectSpec {
     FailReply(ErrorSpec),
     /// The wall clock of an instance is wrong.
     Clock(ClockSpec),
+    /// Ends the target's sessions in its database.
+    TerminateBackends,
+    /// The run's database refuses writes.
+    ReadOnlyPostgres,
+    /// Some keys of the run's Redis database are gone.
+    Evict(EvictSpec),
+    /// Redis refuses what would need memory.
+    RedisMemoryLimit,
+    /// Records are appended to their topic again.
+    Reproduce(ReproduceSpec),
+    /// A group's committed offsets are set back.
+    Rewind(RewindSpec),
+    /// A consumer that does nothing joins a group.
+    PhantomMember(PhantomSpec),
 }
 
 /// See [`InjectSpec::Partition`].
@@ -256,7 +272,7 @@ impl InjectSpec {
     /// Whether it breaks what several runs share, so that no other run may be under way.
     #[must_use]
     pub fn is_exclusive(&self) -> bool {
-        matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka)
+        matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka | Self::RedisMemoryLimit)
     }
 }
 

@@ -72,6 +72,17 @@ pub enum What {
     },
     /// A record consumed from the target's event topic, by the harness's own consumer.
     Record(Record),
+    /// A fault of the harness appended a record of the run again: what comes from there is not the target's doing.
+    Reproduced {
+        /// Topic name without the run's prefix.
+        topic: String,
+        /// The partition, of both.
+        partition: i32,
+        /// The offset of the record that was copied.
+        of: i64,
+        /// The offset of the copy.
+        offset: i64,
+    },
     /// A request passed over a link, and its reply came or never will. Recorded only where messages matter: when the plan
     /// has faults at exchanges, or they are to be found. `at` is when it was over.
     Exchange(Exchange),

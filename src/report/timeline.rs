@@ -135,6 +135,10 @@ impl<'a> Teller<'a> {
             What::Rows { source, added, removed, .. } => read_back(event.at, source, added, removed, rows),
             What::Record(record) => line(Kind::Row, phrase::record(record)),
             What::Exchange(exchange) => line(Kind::Exchange, phrase::exchange(exchange)),
+            What::Reproduced { topic, partition, of, offset } => {
+                let topic = piece(topic);
+                line(Kind::Fault, format!("{topic}/{partition} offset {of} appended again as {offset}"))
+            }
             What::Rested => line(Kind::Process, "the target is at rest".to_owned()),
             What::Eventless => line(Kind::Process, "no event topic is declared: no event is waited for".to_owned()),
             What::EventsRead => line(Kind::Process, "the event topic has been read to its end".to_owned()),

@@ -255,6 +255,7 @@ impl<'a> Run<'a> {
             env: &self.stage.env,
             seed: self.case.seed,
             traced: self.case.trace,
+            profile: self.stage.profile.name(),
             clocks: &self.case.plan.clocks(),
         };
         let sandbox = Sandbox::make(self.stage.stack, blueprint, &self.recorder).await;

@@ -1,6 +1,10 @@
 //! From a fault as data to the deed, and back.
 
+mod server;
+
 use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Skew;
 use crate::fault::{Act, AtExchange, ClockChange, Edge, Fault, RedisData};
@@ -8,12 +12,16 @@ use crate::history::{InstanceName, ProcessChange, Recorder, What};
 use crate::link::{Injection, LinkAct, LinkFault};
 use crate::sandbox::{Instance, Killed, Sandbox, ServiceError, StartError};
 
+pub(super) use self::server::{Held, Over};
+
 /// A fault that has been injected.
 pub(super) enum InForce {
     /// The link can tell at any time whether it has bitten.
     Link(Arc<Injection>),
     /// The processes themselves can tell whether it has bitten.
     Clock(Skew),
+    /// A server is not as it should be until this is healed.
+    Server(Held),
     /// It bit when it was done; the evidence.
     Done(String),
 }
@@ -34,8 +42,13 @@ pub(super) enum NotHealed {
     Stack(String),
 }
 
-/// Does it.
-pub(super) async fn inject(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault) -> Result<InForce, NotInjected> {
+/// Does it. What has to wait for the target gives up when the load has ended.
+pub(super) async fn inject(
+    sandbox: &Sandbox,
+    recorder: &Recorder,
+    fault: &Fault,
+    load_ended: &CancellationToken,
+) -> Result<InForce, NotInjected> {
     let done = match fault {
         Fault::Kill(name) => instance(sandbox, name)?.kill().await.ok_or_else(|| not_running(name))?,
         Fault::Stop(name) => instance(sandbox, name)?.stop().await.ok_or_else(|| not_running(name))?,
@@ -65,6 +78,7 @@ pub(super) async fn inject(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault
         Fault::Blackhole { edge } => return link(sandbox, edge, LinkFault::Blackhole),
         Fault::Exchange(at) => return link(sandbox, &at.edge, at_exchange(at)),
         Fault::Clock { of, change } => return clock(sandbox, of, *change),
+        Fault::Server(fault) => return server::inject(sandbox, recorder, fault, load_ended).await,
     };
     Ok(InForce::Done(done))
 }

@@ -40,7 +40,7 @@ impl Nemesis<'_> {
             Act::Stall => Fault::Pause(victim.clone()),
             _ => Fault::Kill(victim.clone()),
         };
-        match inject::inject(&self.sandbox, &self.recorder, &deed).await {
+        match inject::inject(&self.sandbox, &self.recorder, &deed, &self.load_ended).await {
             Ok(_) => {}
             Err(inject::NotInjected::Pointless(why)) => return self.decide(index, Bite::Missed(why)),
             Err(inject::NotInjected::Failed(why)) => return self.fail(why),

@@ -99,6 +99,7 @@ impl Reader {
             What::EventsRead => self.facts.events_read = self.phase == Phase::Audit,
             What::Rows { .. }
             | What::Exchange(_)
+            | What::Reproduced { .. }
             | What::Rested
             | What::Blind { .. }
             | What::Unsettled { .. }
