@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let selection = Selection { cases: &args.case, requirement: args.requirement.as_deref(), tier: args.tier };
     let cases = select(&suite, &selection)?;
     let mut runs = if args.no_regressions { Vec::new() } else { kept(&args.regressions, &suite, &cases, &target)? };
-    let (scenarios, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| case.explore.is_some());
+    let (scenarios, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(Case::is_swept);
     runs.extend(plan(&cases, args.seed, args.seeds));
     let request = Request {
         target: Arc::clone(&target),

@@ -48,7 +48,7 @@ fn case() -> CaseFile {
         let kill = Fault::Kill(api(1 + number % 2));
         steps.push(step(Trigger::Operations(count), kill, Heal::After(Duration::from_millis(100))));
     }
-    CaseFile { script, plan: Plan { steps }, read_every: None, ..case_file() }
+    CaseFile { script, plan: Plan::of(steps), read_every: None, ..case_file() }
 }
 
 /// What a target would do that answers everything after [`TAKES`], and what a nemesis would do to it.

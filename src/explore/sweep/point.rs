@@ -59,7 +59,7 @@ impl Point {
 /// The plan with these faults.
 #[must_use]
 pub(super) fn plan(points: &[Point], patience: Duration) -> Plan {
-    Plan { steps: points.iter().map(|point| point.step(patience)).collect() }
+    Plan::of(points.iter().map(|point| point.step(patience)).collect())
 }
 
 impl fmt::Display for Point {
