@@ -92,17 +92,31 @@ fn leaves_something(found: &Found) -> bool {
     }
 }
 
-/// Every action at every site, in the order of the sites.
+/// How soon a point is tried; what is likely to tell most comes first. Money is lost next to what took effect for good, so
+/// exchanges that did come before the others: first what happens once the peer has acted and whoever asked does not know,
+/// then what happens when all before it was done and it was not. Within that the links to the stack come before those of
+/// callers, whose retries are what every service is tested for.
+fn turn(found: &Found, act: Act) -> (u8, bool) {
+    let turn = match act {
+        _ if !leaves_something(found) => 3,
+        Act::CrashAfter | Act::CutAfter => 0,
+        Act::CrashBefore | Act::CutBefore => 1,
+        _ => 2,
+    };
+    (turn, found.site.edge.from == Node::Client)
+}
+
+/// Every action at every site: the most telling first, and in the order of the sites otherwise.
 ///
 /// Crashes of one instance between two of its exchanges are all the same, and so are those around an exchange that left
 /// nothing behind: an instance is killed before its first exchange, and after each one that may have had an effect.
 #[must_use]
 pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
     let mut seen: BTreeSet<&InstanceName> = BTreeSet::new();
-    let mut points = Vec::new();
+    let mut points: Vec<((u8, bool), Point)> = Vec::new();
     for found in sites {
         let site = &found.site;
-        let mut add = |act| points.push(Point { site: site.clone(), act });
+        let mut add = |act| points.push((turn(found, act), Point { site: site.clone(), act }));
         let is_first = site.edge.actor().is_some_and(|actor| seen.insert(actor));
         for action in actions {
             match action {
@@ -122,7 +136,8 @@ pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
             }
         }
     }
-    points
+    points.sort_by_key(|(turn, _)| *turn);
+    points.into_iter().map(|(_, point)| point).collect()
 }
 
 #[cfg(test)]
@@ -149,17 +164,46 @@ mod tests {
         assert_eq!(
             told,
             [
-                "api-1 is killed before `POST /transfers` on client->api-1".to_owned(),
-                format!(
-                    "api-1 is killed after api-1 {after} `POST /transfers` on client->api-1, before the answer arrived"
-                ),
                 format!(
                     "api-1 is killed after postgres {after} `COMMIT` on api-1->postgres, before the answer arrived"
                 ),
-                "relay-1 is killed before `Produce events` on relay-1->kafka".to_owned(),
                 format!(
                     "relay-1 is killed after kafka {after} `Produce events` on relay-1->kafka, before the answer arrived"
                 ),
+                format!(
+                    "api-1 is killed after api-1 {after} `POST /transfers` on client->api-1, before the answer arrived"
+                ),
+                "relay-1 is killed before `Produce events` on relay-1->kafka".to_owned(),
+                "api-1 is killed before `POST /transfers` on client->api-1".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_took_effect_is_tried_first_after_it_and_then_before_it() {
+        let history = History {
+            events: vec![
+                mark(0, What::Phase { phase: Phase::Load }),
+                exchange(1, "client->api-1", "POST /transfers", Truth::Applied),
+                exchange(2, "api-1->postgres", "insert into keys", Truth::Pending),
+                exchange(3, "api-1->postgres", "COMMIT", Truth::Applied),
+            ],
+        };
+        let points = points(&scenery(&history).sites, &[Action::CutBefore, Action::CutAfter, Action::Stall]);
+        let told: Vec<_> = points.iter().map(|point| (point.act, point.site.label.as_str())).collect();
+        let (commit, post, insert) = ("COMMIT", "POST /transfers", "insert into keys");
+        assert_eq!(
+            told,
+            [
+                (Act::CutAfter, commit),
+                (Act::CutAfter, post),
+                (Act::CutBefore, commit),
+                (Act::CutBefore, post),
+                (Act::Stall, commit),
+                (Act::Stall, post),
+                (Act::CutBefore, insert),
+                (Act::CutAfter, insert),
+                (Act::Stall, insert),
             ]
         );
     }

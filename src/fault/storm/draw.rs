@@ -26,7 +26,10 @@ const ROUND_LEAST: u32 = 8;
 const MOMENTS: Duration = Duration::from_millis(12);
 
 /// A fault at an exchange takes one of the next so many: a few operations' worth.
-const EXCHANGES: u32 = 10;
+const EXCHANGES: u32 = 8;
+
+/// One of so many faults has to bite for the run to count.
+const BITES: usize = 3;
 
 /// How often another fault is drawn in place of one that another of its round rules out.
 const DRAWS_MAX: u32 = 20;
@@ -51,7 +54,7 @@ pub fn draw(spec: &StormSpec, terrain: &Terrain, operations: u32, seed: u64) -> 
         drawer.round(&menu, count, Stretch { first, end: next - length / 4 }, &mut steps);
     }
     // Which messages pass, and whether a connection is open at a moment, is not known beforehand.
-    let least_bites = u16::try_from(steps.len().div_ceil(2)).unwrap_or(u16::MAX);
+    let least_bites = u16::try_from(steps.len().div_ceil(BITES)).unwrap_or(u16::MAX);
     Plan { steps, least_bites: Some(least_bites) }
 }
 
@@ -93,7 +96,9 @@ impl Drawer<'_> {
             let must_last = place == 0 && count > 1;
             let Some(fault) = self.another(menu, &round, must_last) else { continue };
             let next = starts.get(place + 1).copied().unwrap_or(stretch.end).max(start + 1);
-            let end = self.random.random_range(next..=stretch.end.max(next));
+            // A fault at an exchange waits for it as long as there is time: it is in force at a moment only.
+            let least = if matches!(fault, Fault::Exchange(_)) { stretch.end } else { next }.max(next);
+            let end = self.random.random_range(least..=stretch.end.max(next));
             steps.push(self.step(&fault, *start, end - start));
             round.push(fault);
         }

@@ -75,7 +75,7 @@ proptest! {
         let plan = draw(&storm(faults), &terrain(), operations, seed);
         prop_assert!(plan.steps.len() <= usize::from(faults.min(StormSpec::FAULTS_MAX)));
         let least = usize::from(plan.least_bites.expect("a storm says how many have to bite"));
-        prop_assert!(least <= plan.steps.len() && 2 * least >= plan.steps.len());
+        prop_assert!(least <= plan.steps.len() && 3 * least >= plan.steps.len());
         for (first, end) in in_force(&plan) {
             prop_assert!(first <= end && end <= operations.max(2), "{}..{} of {}", first, end, operations);
         }
