@@ -109,14 +109,15 @@ pub fn with_hunts(page: &str, hunts: &[Hunt], defects: &[Defect], conditions: &C
         section,
         "\n\
          These defects have a window: nothing shows unless a fault falls between two messages. The table says how many runs it\n\
-         took until the requirement of `caught by` was violated: the median of {seeds_counted}, and the fewest and the most.\n\n\
+         took until a requirement of `caught by` or `may also break` was violated: the median of {seeds_counted}, and the fewest and the most.\n\n\
          - **sweep**: the case `{scenario}` ({few_counted} in a run) with one fault at one message, the most telling first. Its run\n  \
            without faults counts, and so does a second try of a fault that did not bite.\n\
-         - **storm on the scenario**: the same case with one fault of a random kind, at a random place and moment, in each run.\n\
+         - **storm on the scenario**: the same case with one fault at a random moment in each run: a kill, a pause, a restart, a\n  \
+           cut, a partition, latency, silence or an emptied Redis, at a random place.\n\
          - **a tenth**: whether the sweep took at most a tenth of the runs of the column before; `open` where that storm found\n  \
            nothing within {most} runs, after which it was stopped, and a tenth of these is less than the sweep took.\n\
-         - **storm**: the case `{storm}`, with {many} operations and {faults} faults in a run: a run of it does the work of about {times}\n  \
-           of the scenario, so the numbers of runs of this column and of the others do not compare.\n\n\
+         - **storm**: the case `{storm}`, with {many} operations and {faults} faults in a run, those at messages among them. A run\n  \
+           of it does the work of about {times} of the scenario, so its numbers of runs and those of the others do not compare.\n\n\
          Runs were counted one after the other. Written by {maker}, for the rows of the defects it names, or of all:\n\n\
          ```console\n$ {command}\n```\n\n{COLUMNS}",
         seeds_counted = count(*seeds, "seed"),

@@ -125,6 +125,18 @@ impl Kind {
         Self::FlushRedis,
     ];
 
+    /// Those that come at a moment and know nothing of messages: what a process, a network or an operator does by itself.
+    pub const AT_MOMENTS: [Self; 8] = [
+        Self::Kill,
+        Self::Pause,
+        Self::Restart,
+        Self::Cut,
+        Self::Partition,
+        Self::Latency,
+        Self::Blackhole,
+        Self::FlushRedis,
+    ];
+
     /// Whether it breaks what several runs share.
     #[must_use]
     pub fn is_exclusive(self) -> bool {

@@ -13,7 +13,7 @@ use crate::cli::select::default_jobs;
 use crate::cli::{exit, interrupt, locate, progress};
 use crate::detection::{Conditions, Defect, Hunt, SWITCH, Way, with_hunts};
 use crate::explore::sweep::{Action, Scenario, Until, sweep};
-use crate::fault::StormSpec;
+use crate::fault::{Kind, StormSpec};
 use crate::judgement::Verdict;
 use crate::report::style::Tone;
 use crate::runner::{CaseReport, Options, Planned, RunError, Session};
@@ -55,8 +55,8 @@ impl Grounds {
             _ => None,
         });
         let (storm, faults) = storms.max_by_key(|(_, faults)| *faults).ok_or_else(|| lacking("storm"))?;
-        // As many as the sweep has in a run.
-        let one = StormSpec { faults: 1, ..StormSpec::default() };
+        // As many as the sweep has in a run. What falls on a message is the sweep's own means.
+        let one = StormSpec { faults: 1, menu: Kind::AT_MOMENTS.to_vec() };
         let scenario_storm = Case { explore: Some(Explore::Storm(one)), faults: Vec::new(), ..scenario.clone() };
         Ok(Self { scenario: scenario.clone(), scenario_storm, storm: storm.clone(), faults })
     }
@@ -174,7 +174,7 @@ async fn sweep_until_found(
         seed,
         actions: Action::ALL.to_vec(),
         pairs: 0,
-        until: Until::Violated(defect.caught_by.clone()),
+        until: Until::Found,
         // One at a time, so that none is begun which would not have been needed.
         jobs: 1,
         env,
@@ -194,8 +194,9 @@ async fn sweep_until_found(
     Ok(is_found.then(|| u32::try_from(runs).unwrap_or(u32::MAX)))
 }
 
+/// Whether a requirement was violated that the defect is wrong about.
 fn violates(report: &CaseReport, defect: &Defect) -> bool {
-    let is_its = |id: &str| id == defect.caught_by;
+    let is_its = |id: &String| defect.caught_by == *id || defect.also.contains(id);
     report.findings.iter().any(|judged| judged.verdict == Verdict::Violation && is_its(&judged.requirement.id))
 }
 
