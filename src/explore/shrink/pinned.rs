@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cut::{Base, Keep};
-use super::timetable::{Span, StepRef};
+use super::timetable::{Sent, Span, StepRef};
 use crate::explore::sweep::{Point, Site};
 use crate::fault::{Act, Edge, Fault, Node, Trigger};
-use crate::history::{Exchange, History, Moment, Truth, What};
+use crate::history::{Exchange, History, InstanceName, Moment, Truth, What};
 use crate::runner::CaseFile;
 
 /// So many faults are looked at, those that came soonest after the operations had begun first.
@@ -37,7 +37,7 @@ pub(super) fn pinned(
     met.sort_by_key(|(at, _)| *at);
     let mut cases: Vec<CaseFile> = Vec::new();
     for hit in met.iter().take(FAULTS_MAX).flat_map(|(_, hits)| hits) {
-        let case = at_message(base, steps, hit);
+        let case = at_message(base, history, steps, hit);
         if !cases.iter().any(|other| other.plan == case.plan) {
             cases.push(case);
         }
@@ -123,20 +123,107 @@ fn at_a_message(fault: &Fault, edge: &Edge, truth: Truth) -> Option<Act> {
     }
 }
 
-/// These steps with one fault: at the first message of this name that comes once the attempt was sent in the course of
-/// which it came.
-fn at_message(base: &Base, steps: &BTreeSet<StepRef>, hit: &Hit<'_>) -> CaseFile {
+/// These steps with one fault: at the first message of this name that comes once the step was sent in the course of which
+/// it came. Alone a step is answered at once, so it is the first attempt that meets the fault, through its own instance.
+fn at_message(base: &Base, history: &History, steps: &BTreeSet<StepRef>, hit: &Hit<'_>) -> CaseFile {
     let mut case = base.cut(&Keep { steps: steps.clone(), faults: BTreeSet::new() });
-    let is_kept = |step: Option<StepRef>| step.is_some_and(|step| steps.contains(&step));
-    let kept = base.times.attempts.iter().filter(|sent| is_kept(sent.step));
-    let before = kept.filter(|sent| sent.at <= hit.exchange.sent).count();
+    let is_kept = |sent: &&Sent| sent.step.is_some_and(|step| steps.contains(&step));
+    let kept = || base.times.attempts.iter().filter(is_kept);
+    let in_course = kept().filter(|sent| sent.at <= hit.exchange.sent).last().and_then(|sent| sent.step);
+    let began = in_course.and_then(|step| base.times.steps.get(&step)).map_or(base.times.start, |span| span.first);
+    let edge = through(&hit.edge, asked_at(history, began));
+    let is_earlier = |step: &&StepRef| base.times.steps.get(*step).is_some_and(|span| span.first <= began);
+    let copies = |step: &StepRef| base.step(*step).map_or(1, |step| u32::from(step.copies.max(1)));
+    let before = steps.iter().filter(is_earlier).map(copies).fold(0, u32::saturating_add);
     // What callers of ours send is there as soon as it is counted: the fault has to be there before.
-    let before = if hit.edge.from == Node::Client { before.saturating_sub(1) } else { before };
-    let site = Site { edge: hit.edge.clone(), label: hit.exchange.label.clone(), nth: 1 };
+    let before = if edge.from == Node::Client { before.saturating_sub(1) } else { before };
+    let site = Site { edge, label: hit.exchange.label.clone(), nth: 1 };
     let mut step = Point { site, act: hit.act }.step(case.script.patience.timeout);
     if before > 1 || (before == 1 && hit.edge.from == Node::Client) {
-        step.trigger = Trigger::Operations(u32::try_from(before).unwrap_or(u32::MAX));
+        step.trigger = Trigger::Operations(before);
     }
     case.plan.steps.push(step);
     case
+}
+
+/// Whom the attempt asked that was sent at this moment.
+fn asked_at(history: &History, at: Moment) -> Option<&InstanceName> {
+    history.events.iter().find_map(|event| match &event.what {
+        What::Invoke { to, .. } if event.at == at => Some(to),
+        _ => None,
+    })
+}
+
+/// The link of this instance in place of that of another one of its role.
+fn through(edge: &Edge, asked: Option<&InstanceName>) -> Edge {
+    let turned = |node: &Node| match (node, asked) {
+        (Node::Instance(name), Some(asked)) if name.role == asked.role => Node::Instance(asked.clone()),
+        _ => node.clone(),
+    };
+    Edge { from: turned(&edge.from), to: turned(&edge.to) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explore::shrink::tests::{case, pretend};
+    use crate::fault::{AtExchange, Pattern, Pick};
+    use crate::history::{Event, FaultChange, StepId};
+
+    /// What is tried of the step during which the first kill came, where `truth` became of the commit that it met.
+    fn tried(truth: Truth, answered: bool) -> Vec<(Trigger, AtExchange)> {
+        let case = case();
+        let mut history = pretend(&case);
+        let is_kill =
+            |event: &&Event| matches!(&event.what, What::Fault { step: StepId(2), change: FaultChange::Injected(_) });
+        let killed = history.events.iter().find(is_kill).expect("a kill").at;
+        let (label, edge) = ("COMMIT".to_owned(), "api-1->postgres".to_owned());
+        let sent = Moment(killed.0 - 500);
+        let exchange =
+            Exchange { sent, edge, connection: 1, label, changes: true, truth, answered, lost: false, code: None };
+        let at = history.events.iter().position(|event| event.at > killed).expect("more to come");
+        history.events.insert(at, Event { at: killed, what: What::Exchange(exchange) });
+        let base = Base::new(case, &history);
+        let met = base.times.attempts.iter().rev().find(|sent| sent.at < killed).and_then(|sent| sent.step);
+        let steps = BTreeSet::from([met.expect("an attempt before it")]);
+        let cases = pinned(&base, &history, &steps, &BTreeSet::from([2]));
+        cases
+            .into_iter()
+            .map(|case| match case.plan.steps.as_slice() {
+                [step] => match &step.fault {
+                    Fault::Exchange(at) => (step.trigger, at.clone()),
+                    other => panic!("{other}"),
+                },
+                more => panic!("{more:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_kill_becomes_one_at_the_message_that_it_met() {
+        let edge: Edge = "api-1->postgres".to_owned().try_into().expect("an edge");
+        let at = |act| AtExchange { edge: edge.clone(), on: Some(Pattern::exact("COMMIT")), pick: Pick::Nth(1), act };
+        // Alone it is the first that is sent: the fault is there from the start.
+        let start = Trigger::At(std::time::Duration::ZERO);
+        assert_eq!(tried(Truth::Applied, true), [(start, at(Act::CrashAfter))]);
+        assert_eq!(tried(Truth::NotSent, false), [(start, at(Act::CrashBefore))]);
+    }
+
+    #[test]
+    fn without_messages_there_is_nothing_to_try() {
+        let case = case();
+        let history = pretend(&case);
+        let base = Base::new(case, &history);
+        let everything = base.everything();
+        assert!(pinned(&base, &history, &everything.steps, &everything.faults).is_empty());
+    }
+
+    #[test]
+    fn an_instance_stands_for_another_of_its_role() {
+        let api = InstanceName { role: "api".into(), number: 2 };
+        let turned = |text: &str| through(&text.to_owned().try_into().expect("an edge"), Some(&api)).to_string();
+        assert_eq!(turned("api-1->postgres"), "api-2->postgres");
+        assert_eq!(turned("client->api-1"), "client->api-2");
+        assert_eq!(turned("relay-1->kafka"), "relay-1->kafka");
+    }
 }

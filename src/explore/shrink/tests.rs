@@ -37,7 +37,7 @@ fn step(trigger: Trigger, fault: Fault, heal: Heal) -> FaultStep {
 }
 
 /// Sixty transfers by six callers, with seven faults.
-fn case() -> CaseFile {
+pub(super) fn case() -> CaseFile {
     let workload = Transfers { intents: 60, again: 12, reads: 4, impossible: 2, ..Transfers::default() };
     let script = LedgerWorkload::Transfers(workload).script(3, &[api(1), api(2)]);
     let mut steps = vec![
@@ -52,7 +52,7 @@ fn case() -> CaseFile {
 }
 
 /// What a target would do that answers everything after [`TAKES`], and what a nemesis would do to it.
-fn pretend(case: &CaseFile) -> History {
+pub(super) fn pretend(case: &CaseFile) -> History {
     let after = |time: Duration| u64::try_from(time.as_nanos()).unwrap();
     let mut sent: Vec<(u64, usize, IntentId)> = Vec::new();
     for (client, steps) in case.script.clients.iter().enumerate() {
