@@ -129,7 +129,7 @@ fn at_message(base: &Base, history: &History, steps: &BTreeSet<StepRef>, hit: &H
     let mut case = base.cut(&Keep { steps: steps.clone(), faults: BTreeSet::new() });
     let is_kept = |sent: &&Sent| sent.step.is_some_and(|step| steps.contains(&step));
     let kept = || base.times.attempts.iter().filter(is_kept);
-    let in_course = kept().filter(|sent| sent.at <= hit.exchange.sent).last().and_then(|sent| sent.step);
+    let in_course = kept().rfind(|sent| sent.at <= hit.exchange.sent).and_then(|sent| sent.step);
     let began = in_course.and_then(|step| base.times.steps.get(&step)).map_or(base.times.start, |span| span.first);
     let edge = through(&hit.edge, asked_at(history, began));
     let is_earlier = |step: &&StepRef| base.times.steps.get(*step).is_some_and(|span| span.first <= began);
