@@ -175,8 +175,10 @@ fn plan(defects: &[Defect], suite: &Suite, seeds: u64) -> (Vec<Planned>, Vec<usi
 
 /// The command as it would be typed again.
 fn command(args: &Args) -> String {
-    let hunt = if args.hunt { format!(" --hunt --most {}", args.most) } else { String::new() };
-    let mut command = format!("fireassay defects{hunt} --seeds {}", args.seeds);
+    let mut command = format!("fireassay defects --seeds {}", args.seeds);
+    if args.hunt {
+        command.push_str(&format!(" --hunt --most {}", args.most));
+    }
     for name in &args.defect {
         command.push_str(&format!(" --defect {}", shell(name)));
     }
