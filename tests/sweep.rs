@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
-    let scenarios: Vec<Case> = stage.suite().cases.iter().filter(|case| case.explore.is_some()).cloned().collect();
+    let scenarios: Vec<Case> = stage.suite().cases.iter().filter(|case| case.is_swept()).cloned().collect();
     let correct = scenarios.iter().cloned().map(|case| {
         let stage = Arc::clone(stage);
         Trial::test(format!("correct::{}", case.id), move || survives(&stage, case))

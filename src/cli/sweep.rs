@@ -182,7 +182,7 @@ pub(super) fn all(place: Place, scenarios: Vec<Scenario>, colour: Colour) -> Res
 
 fn choose(suite: &Suite, names: &[String]) -> Result<Vec<Case>, Failure> {
     if names.is_empty() {
-        let scenarios: Vec<Case> = suite.cases.iter().filter(|case| case.explore.is_some()).cloned().collect();
+        let scenarios: Vec<Case> = suite.cases.iter().filter(|case| case.is_swept()).cloned().collect();
         if scenarios.is_empty() {
             let what = format!("the suite {} has no case with `explore = \"sweep\"`", suite.profile);
             return Err(Failure::nothing(what, "name a case: fireassay sweep CASE".to_owned()));

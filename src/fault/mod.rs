@@ -1,7 +1,7 @@
 //! What goes wrong, and when.
 //!
 //! A suite holds [`spec::FaultSpec`]s with ranges and roles; [`resolve`] draws from the seed and
-//! yields a [`plan::Plan`] in which nothing is left open. The nemesis (in the runner) carries it out.
+//! yields a [`plan::Plan`] in which nothing is left open; so does [`draw_storm`], from a [`StormSpec`]. The nemesis (in the runner) carries it out.
 
 pub mod answer_spec;
 pub mod clock;
@@ -13,6 +13,7 @@ pub mod plan;
 mod resolve;
 pub mod server;
 pub mod spec;
+mod storm;
 
 pub use clock::{ClockChange, Rate, Shift};
 pub use error_reply::ErrorReply;
@@ -21,3 +22,4 @@ pub use plan::{Direction, Edge, Fault, Heal, Node, Plan, RedisData, Step, Trigge
 pub use resolve::{ResolveError, resolve};
 pub use server::{RewindTo, ServerFault, Share};
 pub use spec::FaultSpec;
+pub use storm::{Kind, StormSpec, Terrain, draw as draw_storm};

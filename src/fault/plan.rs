@@ -16,6 +16,10 @@ use crate::history::{InstanceName, StepId};
 pub struct Plan {
     /// The steps; [`StepId`] is the index.
     pub steps: Vec<Step>,
+    /// How many of them have to bite for the run to count; all unless told. What is drawn at random may find nothing that
+    /// it could act on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_bites: Option<u16>,
 }
 
 /// One fault, when it starts and when it is undone.
@@ -181,6 +185,26 @@ pub enum Fault {
 }
 
 impl Plan {
+    /// These steps, all of which have to bite.
+    #[must_use]
+    pub fn of(steps: Vec<Step>) -> Self {
+        Self { steps, least_bites: None }
+    }
+
+    /// How many steps have to bite for the run to count.
+    #[must_use]
+    pub fn bites_wanted(&self) -> usize {
+        self.least_bites.map_or(self.steps.len(), usize::from)
+    }
+
+    /// These steps and then those of a storm, which knows nothing of them.
+    #[must_use]
+    pub fn with_storm(mut self, storm: Self) -> Self {
+        let least = self.bites_wanted() + storm.bites_wanted();
+        self.steps.extend(storm.steps);
+        Self { least_bites: Some(u16::try_from(least).unwrap_or(u16::MAX)), ..self }
+    }
+
     /// Whether some fault waits for one exchange between the target and its stack, so that messages matter.
     #[must_use]
     pub fn is_at_messages(&self) -> bool {

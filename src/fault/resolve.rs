@@ -66,7 +66,7 @@ pub fn resolve(specs: &[FaultSpec], instances: &[InstanceName], seed: u64) -> Re
             }
         }
     }
-    Ok(Plan { steps: resolver.steps })
+    Ok(Plan::of(resolver.steps))
 }
 
 struct Resolver<'a> {
