@@ -27,7 +27,7 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
         let stage = Arc::clone(stage);
         Trial::test(format!("correct::{}", case.id), move || survives(&stage, case))
     });
-    let windows = stage.defects()?.defects.into_iter().filter(|defect| defect.timing == Timing::Likely);
+    let windows = stage.defects()?.defects.into_iter().filter(|defect| defect.window.is_some());
     let found = windows.map(|defect| {
         let (stage, scenarios) = (Arc::clone(stage), scenarios.clone());
         Trial::test(format!("defect::{}", defect.name), move || is_found(&stage, &defect, &scenarios))
