@@ -1,11 +1,11 @@
-//! Does the sweep find what needs a window? One test for the correct reference, and one for each defect that random timing
-//! shows or hides: the sweep has to find it in every run.
+//! Does the sweep find what needs a window? One test for the correct reference, and one for each defect that shows only when
+//! a fault falls between two messages: the sweep has to find it in every run.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use fireassay::conformance::{Stage, StageError, main_with};
-use fireassay::detection::{Defect, SWITCH, Timing};
+use fireassay::detection::{Defect, SWITCH};
 use fireassay::explore::sweep::{Action, Outcome, Scenario, Until};
 use fireassay::judgement::Verdict;
 use fireassay::report::style::Palette;
