@@ -228,23 +228,23 @@ mod tests {
     #[test]
     fn each_is_written_and_told_and_stored() {
         let cases = [
-            ("\"terminate-backends\"", "end the target's sessions in postgres after 1 attempts"),
-            ("\"read-only-postgres\"", "make the database read-only after 1 attempts, to the end of the load"),
-            ("{ evict = { share = 0.25 } }", "evict 25% of the keys in redis after 1 attempts"),
-            ("\"redis-memory-limit\"", "leave redis no memory after 1 attempts, to the end of the load"),
-            ("{ reproduce = { count = 1 } }", "append 1 record of the event topic again after 1 attempts"),
-            ("{ reproduce = { count = 9, topic = \"t\" } }", "append 9 records of the topic t again after 1 attempts"),
+            ("\"terminate-backends\"", "end the target's sessions in postgres after 1 attempt"),
+            ("\"read-only-postgres\"", "make the database read-only after 1 attempt, to the end of the load"),
+            ("{ evict = { share = 0.25 } }", "evict 25% of the keys in redis after 1 attempt"),
+            ("\"redis-memory-limit\"", "leave redis no memory after 1 attempt, to the end of the load"),
+            ("{ reproduce = { count = 1 } }", "append 1 record of the event topic again after 1 attempt"),
+            ("{ reproduce = { count = 9, topic = \"t\" } }", "append 9 records of the topic t again after 1 attempt"),
             (
                 "{ rewind = { group = \"g\", to = \"beginning\" } }",
-                "set the group g back to the beginning after 1 attempts",
+                "set the group g back to the beginning after 1 attempt",
             ),
             (
                 "{ rewind = { group = \"g\", to = { back = 3 } } }",
-                "set the group g back by 3 in each partition after 1 attempts",
+                "set the group g back by 3 in each partition after 1 attempt",
             ),
             (
                 "{ phantom-member = { group = \"g\" } }",
-                "join the group g on the event topic and do nothing after 1 attempts, to the end of the load",
+                "join the group g on the event topic and do nothing after 1 attempt, to the end of the load",
             ),
         ];
         for (inject, told) in cases {

@@ -319,15 +319,15 @@ mod tests {
             ),
             (
                 r#"answer-error = { edge = "api-1->postgres", on = "COMMIT", error = "40001" }"#,
-                "answer the next `COMMIT` on api-1->postgres with 40001 in its place after 1 attempts, for 100ms",
+                "answer the next `COMMIT` on api-1->postgres with 40001 in its place after 1 attempt, for 100ms",
             ),
             (
                 r#"swallow = { edge = "api-1->redis", on = "XACK", pick = "every" }"#,
-                "swallow every `XACK` on api-1->redis and answer that it worked after 1 attempts, for 100ms",
+                "swallow every `XACK` on api-1->redis and answer that it worked after 1 attempt, for 100ms",
             ),
             (
                 r#"fail-reply = { edge = "client->api-1" }"#,
-                "answer the next request on client->api-1 with an error after it was done after 1 attempts, for 100ms",
+                "answer the next request on client->api-1 with an error after it was done after 1 attempt, for 100ms",
             ),
         ];
         for (inject, told) in cases {
