@@ -1,11 +1,11 @@
-//! Does the sweep find what needs a window? One test for the correct reference, and one for each defect that random timing
-//! shows or hides: the sweep has to find it in every run.
+//! Does the sweep find what needs a window? One test for the correct reference, and one for each defect that shows only when
+//! a fault falls between two messages: the sweep has to find it in every run.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use fireassay::conformance::{Stage, StageError, main_with};
-use fireassay::detection::{Defect, SWITCH, Timing};
+use fireassay::detection::{Defect, SWITCH};
 use fireassay::explore::sweep::{Action, Outcome, Scenario, Until};
 use fireassay::judgement::Verdict;
 use fireassay::report::style::Palette;
@@ -22,12 +22,12 @@ fn main() -> ExitCode {
 }
 
 fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
-    let scenarios: Vec<Case> = stage.suite().cases.iter().filter(|case| case.explore.is_some()).cloned().collect();
+    let scenarios: Vec<Case> = stage.suite().cases.iter().filter(|case| case.is_swept()).cloned().collect();
     let correct = scenarios.iter().cloned().map(|case| {
         let stage = Arc::clone(stage);
         Trial::test(format!("correct::{}", case.id), move || survives(&stage, case))
     });
-    let windows = stage.defects()?.defects.into_iter().filter(|defect| defect.timing == Timing::Likely);
+    let windows = stage.defects()?.defects.into_iter().filter(|defect| defect.window.is_some());
     let found = windows.map(|defect| {
         let (stage, scenarios) = (Arc::clone(stage), scenarios.clone());
         Trial::test(format!("defect::{}", defect.name), move || is_found(&stage, &defect, &scenarios))
@@ -36,7 +36,7 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
 }
 
 fn sweep(stage: &Stage, case: Case, until: Until, env: Vec<(String, String)>) -> Result<Outcome, Failed> {
-    let scenario = Scenario { case, seed: 1, actions: Action::ALL.to_vec(), pairs: 0, until, jobs: JOBS, env };
+    let scenario = Scenario { case, seed: 1, actions: Action::USUAL.to_vec(), pairs: 0, until, jobs: JOBS, env };
     Ok(stage.sweep(scenario)?)
 }
 

@@ -3,6 +3,7 @@
 //! The input has the form of the recordings in `tests/traffic`, which serve as a corpus: chunks in the order in which they
 //! passed, each a byte for the direction (odd: a reply), four bytes for its length (big-endian), and its bytes.
 
+mod fault;
 mod link;
 
 pub use link::feed::follow;

@@ -1,6 +1,8 @@
 //! `fireassay defects`: the detection matrix.
 
-use std::path::PathBuf;
+mod hunt;
+
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::failure::{Failure, did_you_mean};
@@ -16,17 +18,22 @@ use crate::suite::Suite;
 ///
 /// Switches each defect on, runs its case with every seed and counts in how many runs a requirement that names the
 /// defect was violated, and in how many an unrelated one was. Prints the matrix as Markdown.
+///
+/// With --hunt, compares instead how many runs it takes to find those defects that have a window: by a sweep, by a random
+/// fault in the same scenario, and by a storm.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   fireassay defects --defect check-then-insert --seeds 3
   fireassay defects --seeds 20 --write docs/detection.md
+  fireassay defects --hunt --seeds 5 --write docs/detection.md
 
 With --write, the rows of defects that are not run now stay as they are in the file, if the same version wrote it; after
 Ctrl-C the finished ones are written, and `--defect` goes on with the others.
 
 Exit code 0: each defect was caught and blamed on nothing unrelated: a certain one in at least 19 of 20 runs (in all of
-fewer), a likely one in at least one; 1: not so.")]
+fewer), a likely one in at least one; 1: not so. With --hunt, 0: the sweep found each, in at most a tenth of the runs that the
+random fault took, as far as that one found it; 1: not so.")]
 pub(super) struct Args {
     /// A target with a catalogue of defects.
     #[arg(long, default_value = "reference", value_name = "DIR|NAME")]
@@ -40,6 +47,12 @@ pub(super) struct Args {
     /// How many seeds for each, from 1 on.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     seeds: u64,
+    /// Count the runs that sweep and storm take until they find a defect.
+    #[arg(long)]
+    hunt: bool,
+    /// The most runs of a storm with --hunt.
+    #[arg(long, requires = "hunt", default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    most: u32,
     /// Write the matrix to this file instead of stdout.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -52,6 +65,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn defects(args: &Args, colour: Colour) -> Result<u8, Failure> {
+    if args.hunt {
+        return hunt::hunt(args, colour);
+    }
     let target = Arc::new(locate::target(&args.target)?);
     let suite = Arc::new(locate::suite(args.suite.as_deref(), &target)?);
     let catalogue = locate::defects(&target, &suite)?;
@@ -91,19 +107,7 @@ pub(super) fn defects(args: &Args, colour: Colour) -> Result<u8, Failure> {
 /// Writes the page; gives back the exit code of a matrix that is complete.
 fn publish(args: &Args, matrix: &Matrix, catalogue: &Catalogue) -> Result<u8, Failure> {
     match &args.write {
-        Some(path) => {
-            let unwritten = |error: std::io::Error| {
-                Failure::environment(
-                    format!("failed to write the matrix {}: {error}", path.display()),
-                    "free some space there or choose another path",
-                )
-            };
-            let earlier = match std::fs::read_to_string(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unwritten(error)),
-                read => read.unwrap_or_default(),
-            };
-            std::fs::write(path, page(matrix, &catalogue.defects, &earlier)).map_err(unwritten)?;
-        }
+        Some(path) => rewrite(path, |earlier| page(matrix, &catalogue.defects, earlier))?,
         None => answer(&page(matrix, &catalogue.defects, ""))?,
     }
     for row in matrix.rows.iter().filter(|row| !row.is_proven()) {
@@ -122,6 +126,21 @@ fn publish(args: &Args, matrix: &Matrix, catalogue: &Catalogue) -> Result<u8, Fa
     } else {
         exit::VIOLATION
     })
+}
+
+/// Writes a page, given what it was; empty where it was not there.
+fn rewrite(path: &Path, page: impl FnOnce(&str) -> String) -> Result<(), Failure> {
+    let unwritten = |error: std::io::Error| {
+        Failure::environment(
+            format!("failed to write {}: {error}", path.display()),
+            "free some space there or choose another path",
+        )
+    };
+    let earlier = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unwritten(error)),
+        read => read.unwrap_or_default(),
+    };
+    std::fs::write(path, page(&earlier)).map_err(unwritten)
 }
 
 fn choose(catalogue: &Catalogue, names: &[String]) -> Result<Vec<Defect>, Failure> {
@@ -157,6 +176,9 @@ fn plan(defects: &[Defect], suite: &Suite, seeds: u64) -> (Vec<Planned>, Vec<usi
 /// The command as it would be typed again.
 fn command(args: &Args) -> String {
     let mut command = format!("fireassay defects --seeds {}", args.seeds);
+    if args.hunt {
+        command.push_str(&format!(" --hunt --most {}", args.most));
+    }
     for name in &args.defect {
         command.push_str(&format!(" --defect {}", shell(name)));
     }

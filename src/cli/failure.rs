@@ -1,6 +1,9 @@
 //! Why a command could not do what it was asked: what is wrong, what to do next, and the exit code.
 
+use std::path::{Path, PathBuf};
+
 use super::exit;
+use crate::report::text::shell;
 use crate::runner::RunError;
 
 /// A command's failure, in words for its user.
@@ -34,6 +37,9 @@ impl From<RunError> for Failure {
         let what = error.to_string();
         match error {
             RunError::Environment(_) => Self::environment(what, "fireassay doctor"),
+            RunError::Build { directory, command, log, .. } => {
+                Self::environment(what, build_again(&directory, &command, log))
+            }
             RunError::Configuration(_) => Self::usage(
                 what,
                 "mend the manifest or the suite; docs/target-manifest.md has every key that a manifest may have",
@@ -43,6 +49,14 @@ impl From<RunError> for Failure {
             }
         }
     }
+}
+
+/// What a build said, and how to run it without us. What this machine has and lacks is its own affair to say.
+fn build_again(directory: &Path, command: &[String], log: Option<PathBuf>) -> String {
+    let place = |path: &Path| shell(&path.display().to_string());
+    let line = command.iter().map(|word| shell(word)).collect::<Vec<_>>().join(" ");
+    let said = log.map_or_else(String::new, |log| format!("all that it said is in {}; ", place(&log)));
+    format!("{said}try it by itself: cd {} && {line}", place(directory))
 }
 
 /// `; did you mean `…`?` with the name most like the one given, if any is like it.
@@ -60,6 +74,21 @@ pub(super) fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failed_build_leads_to_the_build_and_not_to_the_machine() {
+        let build = |log: Option<&str>| RunError::Build {
+            what: "failed to build the target `wallet`".into(),
+            directory: "/my services/wallet".into(),
+            command: vec!["cargo".into(), "build".into(), "--bin".into(), "my wallet".into()],
+            log: log.map(PathBuf::from),
+        };
+        let failure = Failure::from(build(Some("runs/build-7.log")));
+        assert_eq!((failure.code, failure.what.as_str()), (exit::ENVIRONMENT, "failed to build the target `wallet`"));
+        let line = "try it by itself: cd '/my services/wallet' && cargo build --bin 'my wallet'";
+        assert_eq!(failure.next, format!("all that it said is in runs/build-7.log; {line}"));
+        assert_eq!(Failure::from(build(None)).next, line, "it never ran");
+    }
 
     #[test]
     fn a_typo_finds_the_nearest_name_and_nonsense_none() {

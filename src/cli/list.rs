@@ -12,7 +12,7 @@ use super::{locate, regressions};
 use crate::explore::Signature;
 use crate::explore::regression::{FOLDER, Kept};
 use crate::report::style::{Palette, Tone};
-use crate::report::text::{clean, piece};
+use crate::report::text::{clean, count, piece};
 use crate::suite::{Level, Requirement, Suite, Tier};
 
 /// List the cases of the suites, the requirements they check, and the regressions that are kept.
@@ -117,7 +117,12 @@ fn as_json(suites: &[Suite], kept: &[Kept]) -> Result<String, Failure> {
 fn in_words(suite: &Suite, palette: Palette) -> String {
     let mut text = palette.paint(
         Tone::Strong,
-        &format!("{}: {} cases, {} requirements\n", suite.profile, suite.cases.len(), suite.requirements.len()),
+        &format!(
+            "{}: {}, {}\n",
+            suite.profile,
+            count(suite.cases.len() as u64, "case"),
+            count(suite.requirements.len() as u64, "requirement")
+        ),
     );
     let ids =
         suite.cases.iter().map(|case| &case.id).chain(suite.requirements.iter().map(|requirement| &requirement.id));

@@ -26,6 +26,9 @@ use crate::target::Target;
 ///
 /// Findings that are kept under `regressions`, as `fireassay shrink` writes them, are replayed before everything else.
 ///
+/// A case with `explore = "storm"` draws its faults at random from the seed; one with `explore = "sweep"` is carried out as
+/// `fireassay sweep` does it.
+///
 /// A requirement is a must or a should. The report marks a should, and its violation counts like any other (exit code
 /// 1) unless target.toml declares it under `[[expected]]`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +37,7 @@ Examples:
   fireassay run
   fireassay run --target ./my-service --tier full --seeds 5 --junit junit.xml
   fireassay run --case killed-api --seed 7
+  fireassay run --case storm --seeds 20                        random faults, other ones with each seed
   fireassay run --requirement ledger.once --format json
   fireassay run --env REFERENCE_DEFECTS=check-then-insert     a mistake on purpose, to see a finding")]
 pub(super) struct Args {
@@ -97,7 +101,7 @@ pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let selection = Selection { cases: &args.case, requirement: args.requirement.as_deref(), tier: args.tier };
     let cases = select(&suite, &selection)?;
     let mut runs = if args.no_regressions { Vec::new() } else { kept(&args.regressions, &suite, &cases, &target)? };
-    let (scenarios, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| case.explore.is_some());
+    let (scenarios, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(Case::is_swept);
     runs.extend(plan(&cases, args.seed, args.seeds));
     let request = Request {
         target: Arc::clone(&target),
@@ -128,7 +132,7 @@ fn sweep_each(scenarios: &[Case], args: &Args) -> Vec<Scenario> {
         scenarios.iter().map(move |case| Scenario {
             case: case.clone(),
             seed,
-            actions: Action::ALL.to_vec(),
+            actions: Action::USUAL.to_vec(),
             pairs: 0,
             until: Until::Through,
             jobs: args.jobs.map_or_else(sweep::jobs, usize::from),

@@ -10,7 +10,7 @@ use super::{exit, interrupt, locate};
 use crate::explore::Signature;
 use crate::explore::load::Evidence;
 use crate::explore::regression::{FOLDER, Regression};
-use crate::explore::shrink::{Decision, Ended, Ran, Search, shrink as carry_out};
+use crate::explore::shrink::{Decision, Ended, Ran, Search, Share, shrink as carry_out};
 use crate::report::style::{Palette, Tone};
 use crate::report::text::{piece, shell};
 use crate::report::{stored, story, terminal};
@@ -80,7 +80,7 @@ pub(super) fn shrink(args: &Args, colour: Colour) -> Result<u8, Failure> {
         Ok::<bool, RunError>(cancel.is_cancelled())
     })??;
     let ended = search.end();
-    tell(&ended, &goal, palette);
+    tell(&ended, &goal, (&args.run, interrupted), palette);
     if ended.share.0.hits == 0 && !interrupted {
         note(&format!(
             "next: fireassay replay {} --times 50 shows how rare it is",
@@ -140,8 +140,8 @@ fn decided(decision: &Decision, palette: Palette) -> String {
     palette.paint(tone, text.trim_end())
 }
 
-/// The table before and after, and the story of the smallest.
-fn tell(ended: &Ended, goal: &Signature, palette: Palette) {
+/// The table before and after, and the story of the smallest. The search started from a run, and was interrupted or not.
+fn tell(ended: &Ended, goal: &Signature, (from, interrupted): (&Path, bool), palette: Palette) {
     let (before, after) = ended.size;
     let (rate_before, rate_after) = ended.share;
     let (used, budget) = ended.used;
@@ -164,15 +164,25 @@ fn tell(ended: &Ended, goal: &Signature, palette: Palette) {
     for (name, before, after) in rows {
         note(&format!("{name:<12}  {before:>10}  {after:>10}"));
     }
-    let rest = if ended.is_complete {
-        "nothing more can go"
-    } else if rate_before.hits == 0 {
-        "it did not show again"
-    } else {
-        "there may be something more to leave out"
-    };
-    note(&format!("{used} of {budget} runs used; {rest}"));
-    note(&format!("the smallest case and what happened: {}", directory.display()));
+    note(&format!("{used} of {budget} runs used; {}", how_it_ended(ended.is_complete, rate_before, interrupted)));
+    let what =
+        if directory == from { "nothing smaller was found than" } else { "the smallest case and what happened:" };
+    note(&format!("{what} {}", directory.display()));
+}
+
+/// What is known of the original, which showed it again so often, and of what could still go.
+fn how_it_ended(is_complete: bool, before: Share, interrupted: bool) -> &'static str {
+    match (before, interrupted) {
+        _ if is_complete => "nothing more can go",
+        (Share { runs: 0, .. }, true) => {
+            "interrupted before one had ended, so it is not known whether it shows again, and nothing was left out yet"
+        }
+        (Share { runs: 0, .. }, false) => "none could be judged, so it is not known whether it shows again",
+        (Share { hits: 0, .. }, true) => "interrupted before it had shown again, and nothing was left out yet",
+        (Share { hits: 0, .. }, false) => "it did not show again",
+        (_, true) => "interrupted, so there may be something more to leave out",
+        (_, false) => "there may be something more to leave out",
+    }
 }
 
 fn keep(folder: &Path, ended: &Ended, goal: &Signature) -> Result<(), Failure> {
@@ -193,5 +203,21 @@ impl Sink for Quiet {
             Progress::Finished { report, .. } if report.error.is_some() => note(&terminal::case_line(&report, self.0)),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_early_end_claims_no_more_than_was_seen() {
+        let ended = |hits, runs, interrupted| how_it_ended(false, Share { hits, runs }, interrupted);
+        assert_eq!(Share::default().to_string(), "not known");
+        assert!(ended(0, 0, true).starts_with("interrupted before one had ended"), "{}", ended(0, 0, true));
+        assert!(ended(0, 3, true).starts_with("interrupted before it had shown again"), "{}", ended(0, 3, true));
+        assert_eq!(ended(0, 10, false), "it did not show again");
+        assert!(ended(2, 3, true).starts_with("interrupted, "), "{}", ended(2, 3, true));
+        assert_eq!(how_it_ended(true, Share { hits: 3, runs: 3 }, false), "nothing more can go");
     }
 }

@@ -89,6 +89,8 @@ enum ActionChoice {
     Stall,
     /// The request is delivered twice (HTTP).
     Repeat,
+    /// The request is not done, and an error is the answer. Only if asked for.
+    AnswerError,
 }
 
 impl From<ActionChoice> for Action {
@@ -99,6 +101,7 @@ impl From<ActionChoice> for Action {
             ActionChoice::CutAfter => Self::CutAfter,
             ActionChoice::Stall => Self::Stall,
             ActionChoice::Repeat => Self::Repeat,
+            ActionChoice::AnswerError => Self::AnswerError,
         }
     }
 }
@@ -111,7 +114,7 @@ pub(super) fn sweep(args: &Args, colour: Colour) -> Result<u8, Failure> {
         case,
         seed: args.seed,
         actions: match args.action.as_slice() {
-            [] => Action::ALL.to_vec(),
+            [] => Action::USUAL.to_vec(),
             chosen => chosen.iter().map(|choice| Action::from(*choice)).collect(),
         },
         pairs: args.pairs as usize,
@@ -179,7 +182,7 @@ pub(super) fn all(place: Place, scenarios: Vec<Scenario>, colour: Colour) -> Res
 
 fn choose(suite: &Suite, names: &[String]) -> Result<Vec<Case>, Failure> {
     if names.is_empty() {
-        let scenarios: Vec<Case> = suite.cases.iter().filter(|case| case.explore.is_some()).cloned().collect();
+        let scenarios: Vec<Case> = suite.cases.iter().filter(|case| case.is_swept()).cloned().collect();
         if scenarios.is_empty() {
             let what = format!("the suite {} has no case with `explore = \"sweep\"`", suite.profile);
             return Err(Failure::nothing(what, "name a case: fireassay sweep CASE".to_owned()));

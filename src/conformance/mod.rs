@@ -46,7 +46,7 @@ use crate::report::summary::{Standing, reasons, stale, stale_sentence};
 use crate::report::terminal;
 use crate::report::{self, Told};
 use crate::runner::{Planned, RunReport};
-use crate::suite::{Case, Explore, Suite};
+use crate::suite::{Case, Suite};
 
 /// Where the JUnit report of a test run goes.
 const JUNIT: &str = "target/fireassay/junit.xml";
@@ -133,7 +133,7 @@ fn swept(stage: &Stage, case: Case, seed: u64) -> Result<Completion, Failed> {
     let scenario = Scenario {
         case,
         seed,
-        actions: Action::ALL.to_vec(),
+        actions: Action::USUAL.to_vec(),
         pairs: 0,
         until: Until::Through,
         jobs: default_jobs(),
@@ -166,9 +166,8 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
     let trial = |case: Case| {
         let stage = Arc::clone(stage);
         let applies = case.requirements.iter().any(|id| stage.target().lack(id).is_none());
-        Trial::ignorable_test(format!("{}::{}", stage.suite().profile, case.id), move || match case.explore {
-            Some(Explore::Sweep) => swept(&stage, case, seed),
-            None => verdict(&stage.run(&Planned::drawn(case, seed))),
+        Trial::ignorable_test(format!("{}::{}", stage.suite().profile, case.id), move || {
+            if case.is_swept() { swept(&stage, case, seed) } else { verdict(&stage.run(&Planned::drawn(case, seed))) }
         })
         .with_ignored_flag(!applies)
     };

@@ -35,6 +35,9 @@ pub struct Defect {
     /// What the run has to hit by luck; there exactly where the timing is [`Timing::Likely`].
     #[serde(default)]
     pub luck: Option<String>,
+    /// Between which two messages a fault has to fall for it to show; there where nothing else shows it.
+    #[serde(default)]
+    pub window: Option<String>,
 }
 
 /// How surely a run shows a defect.

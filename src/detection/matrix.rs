@@ -133,6 +133,7 @@ mod tests {
             case: "retries".into(),
             timing: Timing::Certain,
             luck: None,
+            window: None,
         }
     }
 

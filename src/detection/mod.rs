@@ -4,10 +4,12 @@
 //! Pure: reading files and running cases is the caller's work.
 
 mod catalogue;
+mod hunt;
 mod matrix;
 mod page;
 
 pub use catalogue::{Catalogue, CatalogueError, Defect, Timing};
+pub use hunt::{Conditions, Hunt, Way, with_hunts};
 pub use matrix::{Matrix, Row, Sight};
 pub use page::page;
 

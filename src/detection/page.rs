@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::hunt::section;
 use super::{Defect, Matrix, Row, Timing};
 use crate::report::markdown::cell;
 
@@ -15,11 +16,12 @@ const COLUMNS: &str = "\
 const PROVEN: &str = "| yes |";
 
 /// The matrix in Markdown. Of the `defects` that were not run now, the rows are taken from the `earlier` page, if the
-/// same version of the tool wrote it; those that are in neither are left out.
+/// same version of the tool wrote it; those that are in neither are left out. Its section of hunts stays.
 #[must_use]
-pub fn page(matrix: &Matrix, defects: &[Defect], earlier: &str) -> String {
+pub fn page(matrix: &Matrix, defects: &[Defect], earlier_page: &str) -> String {
     let maker = format!("fireassay {}", env!("CARGO_PKG_VERSION"));
-    let earlier = if earlier.contains(&maker) && earlier.contains(COLUMNS) { earlier } else { "" };
+    let earlier = if earlier_page.contains(&maker) && earlier_page.contains(COLUMNS) { earlier_page } else { "" };
+    let earlier = &earlier[..earlier.len() - section(earlier).len()];
     let row_of = |defect: &Defect| {
         let now = matrix.rows.iter().find(|row| row.defect.name == defect.name).map(line);
         let start = format!("| {} |", cell(&defect.name));
@@ -44,6 +46,7 @@ pub fn page(matrix: &Matrix, defects: &[Defect], earlier: &str) -> String {
     for (defect, _) in &rows {
         let _ = writeln!(page, "- {}: {}", cell(&defect.name), cell(&defect.origin));
     }
+    page.push_str(section(earlier_page));
     page
 }
 
@@ -86,6 +89,7 @@ mod tests {
             case: "concurrent-copies".into(),
             timing: Timing::Certain,
             luck: None,
+            window: None,
         }
     }
 

@@ -4,8 +4,10 @@ use std::fmt;
 
 use humantime::format_duration;
 
+use super::error_reply::ErrorReply;
 use super::exchange::{Act, AtExchange, Pattern, Pick, Repeat};
 use super::plan::{Direction, Fault, Heal, RedisData, Step, Trigger};
+use crate::report::text::count;
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,6 +37,7 @@ impl fmt::Display for Fault {
             Self::Exchange(at) => at.fmt(f),
             Self::Gateway(at) => at.fmt(f),
             Self::Clock { of, change } => change.tell(of, f),
+            Self::Server(fault) => fault.fmt(f),
         }
     }
 }
@@ -54,6 +57,13 @@ impl fmt::Display for AtExchange {
             Act::LoseReply => write!(f, "lose the reply to {which} on {edge}"),
             Act::Stall => write!(f, "stop {victim} with {which} on {edge} in its hands"),
             Act::Delay(by) => write!(f, "hold {which} on {edge} for {}", format_duration(*by)),
+            Act::AnswerError(error) => {
+                write!(f, "answer {which} on {edge} with {} in its place", ErrorReply::or_any(error.as_ref()))
+            }
+            Act::Swallow => write!(f, "swallow {which} on {edge} and answer that it worked"),
+            Act::FailReply(error) => {
+                write!(f, "answer {which} on {edge} with {} after it was done", ErrorReply::or_any(error.as_ref()))
+            }
             Act::Repeat(Repeat::InARow) => write!(f, "deliver {which} on {edge} twice in a row"),
             Act::Repeat(Repeat::Concurrently) => write!(f, "deliver {which} on {edge} twice at the same time"),
             Act::Repeat(Repeat::Late(after)) => {
@@ -100,7 +110,7 @@ impl fmt::Display for Trigger {
         match self {
             Self::At(after) if after.is_zero() => f.write_str("from the start"),
             Self::At(after) => write!(f, "{} into the load", format_duration(whole_millis(*after))),
-            Self::Operations(count) => write!(f, "after {count} attempts"),
+            Self::Operations(number) => write!(f, "after {}", count((*number).into(), "attempt")),
             Self::OperationsThen { count, pause } => {
                 write!(f, "{} after attempt {count}", format_duration(whole_millis(*pause)))
             }
@@ -117,7 +127,7 @@ impl fmt::Display for Step {
         match self.heal {
             _ if self.fault.is_momentary() || matches!(self.fault, Fault::Cut { .. }) => Ok(()),
             Heal::After(pause) => write!(f, ", for {}", format_duration(pause)),
-            Heal::Operations(count) => write!(f, ", for {count} attempts"),
+            Heal::Operations(number) => write!(f, ", for {}", count(number.into(), "attempt")),
             Heal::AtEnd => f.write_str(", to the end of the load"),
         }
     }
@@ -125,4 +135,21 @@ impl fmt::Display for Step {
 
 fn whole_millis(time: std::time::Duration) -> std::time::Duration {
     std::time::Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_a_thing_is_not_many() {
+        let told = |number| (Trigger::Operations(number).to_string(), Pick::First(number).to_string());
+        assert_eq!(told(1), ("after 1 attempt".to_owned(), "the next request".to_owned()));
+        assert_eq!(told(2), ("after 2 attempts".to_owned(), "the next 2 requests".to_owned()));
+        let fault = Fault::Pause("api-1".to_owned().try_into().unwrap());
+        let step =
+            |number| Step { fault: fault.clone(), trigger: Trigger::Operations(1), heal: Heal::Operations(number) };
+        assert_eq!(step(1).to_string(), "pause api-1 after 1 attempt, for 1 attempt");
+        assert_eq!(step(2).to_string(), "pause api-1 after 1 attempt, for 2 attempts");
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
+use super::error_reply::ErrorReply;
 use super::plan::Edge;
 use crate::history::InstanceName;
 
@@ -25,7 +26,7 @@ pub struct AtExchange {
 
 /// What happens at an exchange. "Before": no byte of the request has been passed on. "After": the whole reply has been
 /// read from the upstream, and no byte of it was passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
     /// SIGKILL to the instance before; the request is lost with it.
@@ -44,6 +45,12 @@ pub enum Act {
     Delay(#[serde(with = "humantime_serde")] Duration),
     /// The request is delivered twice; the caller hears the first answer.
     Repeat(Repeat),
+    /// The request has no effect, and the caller hears an error; without one, one that its protocol knows well.
+    AnswerError(Option<ErrorReply>),
+    /// The request has no effect, and the caller hears that it worked.
+    Swallow,
+    /// After: an error arrives in place of the reply; without one, one that leaves doubt.
+    FailReply(Option<ErrorReply>),
 }
 
 /// Which exchanges of a link are meant, counted from the injection on.
@@ -162,7 +169,7 @@ impl AtExchange {
 impl Act {
     /// Whether it treats a process, so that healing has to undo that.
     #[must_use]
-    pub fn is_on_process(self) -> bool {
+    pub fn is_on_process(&self) -> bool {
         matches!(self, Self::CrashBefore | Self::CrashAfter | Self::Stall)
     }
 }

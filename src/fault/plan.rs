@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::ClockChange;
 use super::exchange::{AtExchange, Pick};
 use super::gateway::AtGateway;
+use super::server::ServerFault;
 use crate::history::{InstanceName, StepId};
 
 /// Faults with their triggers, resolved from a seed. Step `n` is the `n`th entry.
@@ -16,6 +17,10 @@ use crate::history::{InstanceName, StepId};
 pub struct Plan {
     /// The steps; [`StepId`] is the index.
     pub steps: Vec<Step>,
+    /// How many of them have to bite for the run to count; all unless told. What is drawn at random may find nothing that
+    /// it could act on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_bites: Option<u16>,
 }
 
 /// One fault, when it starts and when it is undone.
@@ -180,9 +185,31 @@ pub enum Fault {
         /// How.
         change: ClockChange,
     },
+    /// A server of the stack does what servers do on a bad day.
+    Server(ServerFault),
 }
 
 impl Plan {
+    /// These steps, all of which have to bite.
+    #[must_use]
+    pub fn of(steps: Vec<Step>) -> Self {
+        Self { steps, least_bites: None }
+    }
+
+    /// How many steps have to bite for the run to count.
+    #[must_use]
+    pub fn bites_wanted(&self) -> usize {
+        self.least_bites.map_or(self.steps.len(), usize::from)
+    }
+
+    /// These steps and then those of a storm, which knows nothing of them.
+    #[must_use]
+    pub fn with_storm(mut self, storm: Self) -> Self {
+        let least = self.bites_wanted() + storm.bites_wanted();
+        self.steps.extend(storm.steps);
+        Self { least_bites: Some(u16::try_from(least).unwrap_or(u16::MAX)), ..self }
+    }
+
     /// Whether some fault waits for one exchange between the target and its stack, so that messages matter.
     #[must_use]
     pub fn is_at_messages(&self) -> bool {
@@ -207,14 +234,20 @@ impl Fault {
     /// Whether it is over once it is done, so that there is nothing to heal.
     #[must_use]
     pub fn is_momentary(&self) -> bool {
-        let is_right_again = matches!(self, Self::Clock { change: ClockChange::Back, .. });
-        is_right_again || matches!(self, Self::Restart(_) | Self::FlushRedis)
+        match self {
+            Self::Clock { change, .. } => *change == ClockChange::Back,
+            Self::Server(fault) => fault.is_momentary(),
+            _ => matches!(self, Self::Restart(_) | Self::FlushRedis),
+        }
     }
 
     /// Whether it breaks what several runs share, so that no other run may be under way.
     #[must_use]
     pub fn is_exclusive(&self) -> bool {
-        matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka)
+        match self {
+            Self::Server(fault) => fault.is_exclusive(),
+            _ => matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka),
+        }
     }
 
     /// The instances that it treats, or whose links.
@@ -231,9 +264,12 @@ impl Fault {
             | Self::Latency { edge, .. }
             | Self::Blackhole { edge }
             | Self::Exchange(AtExchange { edge, .. }) => edge.instances(),
-            Self::KillPostgres | Self::KillRedis(_) | Self::FlushRedis | Self::KillKafka | Self::Gateway(_) => {
-                Vec::new()
-            }
+            Self::KillPostgres
+            | Self::KillRedis(_)
+            | Self::FlushRedis
+            | Self::KillKafka
+            | Self::Server(_)
+            | Self::Gateway(_) => Vec::new(),
         }
     }
 }

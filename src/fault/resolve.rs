@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::exchange::AtExchange;
 use super::plan::{Edge, Fault, Heal, Node, Plan, Step, Trigger};
+use super::server::{EvictSpec, PhantomSpec, ReproduceSpec, RewindSpec, ServerFault};
 use super::spec::{ExchangeView, FaultSpec, HealSpec, InjectSpec, Span, When};
 use crate::history::{InstanceName, StepId};
 
@@ -65,7 +66,7 @@ pub fn resolve(specs: &[FaultSpec], instances: &[InstanceName], seed: u64) -> Re
             }
         }
     }
-    Ok(Plan { steps: resolver.steps })
+    Ok(Plan::of(resolver.steps))
 }
 
 struct Resolver<'a> {
@@ -120,14 +121,33 @@ impl Resolver<'_> {
             | InjectSpec::LoseReply(_)
             | InjectSpec::Stall(_)
             | InjectSpec::Delay(_)
-            | InjectSpec::Repeat(_) => match inject.at_exchange() {
-                Some(ExchangeView { edge, on, pick, act }) => {
-                    self.edges(edge, |edge| Fault::Exchange(AtExchange { edge, on: on.cloned(), pick, act }))?
-                }
+            | InjectSpec::Repeat(_)
+            | InjectSpec::AnswerError(_)
+            | InjectSpec::Swallow(_)
+            | InjectSpec::FailReply(_) => match inject.at_exchange() {
+                Some(ExchangeView { edge, on, pick, act }) => self.edges(edge, |edge| {
+                    Fault::Exchange(AtExchange { edge, on: on.cloned(), pick, act: act.clone() })
+                })?,
                 None => Vec::new(),
             },
             InjectSpec::Gateway(at) => vec![Fault::Gateway(*at)],
             InjectSpec::Clock(spec) => self.each(&spec.of, |of| Fault::Clock { of, change: spec.change })?,
+            InjectSpec::TerminateBackends => on_server(ServerFault::TerminateBackends),
+            InjectSpec::ReadOnlyPostgres => on_server(ServerFault::ReadOnlyPostgres),
+            InjectSpec::RedisMemoryLimit => on_server(ServerFault::RedisMemoryLimit),
+            InjectSpec::Evict(EvictSpec { share }) => {
+                on_server(ServerFault::Evict { share: *share, seed: self.random.random() })
+            }
+            InjectSpec::Reproduce(ReproduceSpec { topic, count }) => {
+                let (topic, seed) = (topic.clone(), self.random.random());
+                on_server(ServerFault::Reproduce { topic, count: *count, seed })
+            }
+            InjectSpec::Rewind(RewindSpec { group, to }) => {
+                on_server(ServerFault::Rewind { group: group.clone(), to: *to })
+            }
+            InjectSpec::PhantomMember(PhantomSpec { group, topic }) => {
+                on_server(ServerFault::PhantomMember { group: group.clone(), topic: topic.clone() })
+            }
         })
     }
 
@@ -190,6 +210,10 @@ impl Resolver<'_> {
         }
         Ok(self.random.random_range(low..=high))
     }
+}
+
+fn on_server(fault: ServerFault) -> Vec<Fault> {
+    vec![Fault::Server(fault)]
 }
 
 /// The `part`th of `parts` equal slices of a range.

@@ -10,16 +10,19 @@
 //! Faults at exchanges say with `on` which ones are meant: `on = "COMMIT"`, `on = "insert into *"`.
 //!
 //! Instances: `api` is one of the role's, drawn from the seed; `api-2` that one; `every api` each of them.
-//! Edges: `api->postgres`, `every api->redis`, `client->api-1`. Clocks: see [`super::clock`].
+//! Edges: `api->postgres`, `every api->redis`, `client->api-1`. Clocks: see [`super::clock`]. Faults that the servers
+//! themselves have: see [`super::server`].
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::answer_spec::{ErrorSpec, SwallowSpec};
 use super::clock::ClockSpec;
 use super::exchange::{Act, Pattern, Pick, Repeat};
 use super::gateway::AtGateway;
 use super::plan::{Direction, RedisData};
+use super::server::{EvictSpec, PhantomSpec, ReproduceSpec, RewindSpec};
 
 /// A fault of a case, open in what the seed decides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,8 +127,28 @@ pub enum InjectSpec {
     Repeat(RepeatSpec),
     /// The payment gateway does something wrong.
     Gateway(AtGateway),
+    /// The request has no effect, and an error is the answer.
+    AnswerError(ErrorSpec),
+    /// The request has no effect, and the answer is that it worked.
+    Swallow(SwallowSpec),
+    /// The request is done, and an error is the answer.
+    FailReply(ErrorSpec),
     /// The wall clock of an instance is wrong.
     Clock(ClockSpec),
+    /// Ends the target's sessions in its database.
+    TerminateBackends,
+    /// The run's database refuses writes.
+    ReadOnlyPostgres,
+    /// Some keys of the run's Redis database are gone.
+    Evict(EvictSpec),
+    /// Redis refuses what would need memory.
+    RedisMemoryLimit,
+    /// Records are appended to their topic again.
+    Reproduce(ReproduceSpec),
+    /// A group's committed offsets are set back.
+    Rewind(RewindSpec),
+    /// A consumer that does nothing joins a group.
+    PhantomMember(PhantomSpec),
 }
 
 /// See [`InjectSpec::Partition`].
@@ -170,7 +193,7 @@ pub struct ExchangeSpec {
     pub pick: Pick,
 }
 
-fn first() -> Pick {
+pub(super) fn first() -> Pick {
     Pick::Nth(1)
 }
 
@@ -207,7 +230,7 @@ pub struct RepeatSpec {
 }
 
 /// A fault at exchanges, however it was written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ExchangeView<'a> {
     /// The link.
     pub edge: &'a str,
@@ -242,6 +265,9 @@ impl InjectSpec {
             Self::Repeat(RepeatSpec { edge, on, pick, how }) => {
                 ExchangeView { edge, on: on.as_ref(), pick: *pick, act: Act::Repeat(*how) }
             }
+            Self::AnswerError(spec) => spec.exchanges.with(Act::AnswerError(spec.error.clone())),
+            Self::Swallow(spec) => spec.0.with(Act::Swallow),
+            Self::FailReply(spec) => spec.exchanges.with(Act::FailReply(spec.error.clone())),
             _ => return None,
         })
     }
@@ -249,7 +275,7 @@ impl InjectSpec {
     /// Whether it breaks what several runs share, so that no other run may be under way.
     #[must_use]
     pub fn is_exclusive(&self) -> bool {
-        matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka)
+        matches!(self, Self::KillPostgres | Self::KillRedis(_) | Self::KillKafka | Self::RedisMemoryLimit)
     }
 }
 
@@ -272,27 +298,39 @@ mod tests {
         let cases = [
             (
                 r#"crash-after = { edge = "api-1->postgres", on = "COMMIT", pick = { nth = 3 } }"#,
-                "kill api-1 after `COMMIT` number 3 from here on api-1->postgres was answered, before the answer arrives after 1 attempts, for 100ms",
+                "kill api-1 after `COMMIT` number 3 from here on api-1->postgres was answered, before the answer arrives after 1 attempt, for 100ms",
             ),
             (
                 r#"crash-before = { edge = "client->api-2" }"#,
-                "kill api-2 before the next request on client->api-2 is passed on after 1 attempts, for 100ms",
+                "kill api-2 before the next request on client->api-2 is passed on after 1 attempt, for 100ms",
             ),
             (
                 r#"stall = { edge = "api-1->redis", on = "SET*", pick = { first = 2 } }"#,
-                "stop api-1 with the next 2 `SET*` on api-1->redis in its hands after 1 attempts, for 100ms",
+                "stop api-1 with the next 2 `SET*` on api-1->redis in its hands after 1 attempt, for 100ms",
             ),
             (
                 r#"cut-after = { edge = "api-1->kafka", pick = "every" }"#,
-                "cut after every request on api-1->kafka after 1 attempts, for 100ms",
+                "cut after every request on api-1->kafka after 1 attempt, for 100ms",
             ),
             (
                 r#"delay = { edge = "api-1->postgres", on = "insert *", pick = { probability = 0.5 }, by = "20ms" }"#,
-                "hold 50% of `insert *` on api-1->postgres for 20ms after 1 attempts, for 100ms",
+                "hold 50% of `insert *` on api-1->postgres for 20ms after 1 attempt, for 100ms",
             ),
             (
                 r#"repeat = { edge = "client->api-1", how = { late = "1s" } }"#,
-                "deliver the next request on client->api-1 again 1s later after 1 attempts, for 100ms",
+                "deliver the next request on client->api-1 again 1s later after 1 attempt, for 100ms",
+            ),
+            (
+                r#"answer-error = { edge = "api-1->postgres", on = "COMMIT", error = "40001" }"#,
+                "answer the next `COMMIT` on api-1->postgres with 40001 in its place after 1 attempt, for 100ms",
+            ),
+            (
+                r#"swallow = { edge = "api-1->redis", on = "XACK", pick = "every" }"#,
+                "swallow every `XACK` on api-1->redis and answer that it worked after 1 attempt, for 100ms",
+            ),
+            (
+                r#"fail-reply = { edge = "client->api-1" }"#,
+                "answer the next request on client->api-1 with an error after it was done after 1 attempt, for 100ms",
             ),
         ];
         for (inject, told) in cases {

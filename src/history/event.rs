@@ -84,6 +84,17 @@ pub enum What {
         /// Those that were found, each once.
         found: Vec<String>,
     },
+    /// A fault of the harness appended a record of the run again: what comes from there is not the target's doing.
+    Reproduced {
+        /// Topic name without the run's prefix.
+        topic: String,
+        /// The partition, of both.
+        partition: i32,
+        /// The offset of the record that was copied.
+        of: i64,
+        /// The offset of the copy.
+        offset: i64,
+    },
     /// A request passed over a link, and its reply came or never will. Recorded only where messages matter: when the plan
     /// has faults at exchanges, or they are to be found. `at` is when it was over.
     Exchange(Exchange),
@@ -304,7 +315,8 @@ pub struct Exchange {
     /// Whether that reply was kept from whoever asked.
     #[serde(default)]
     pub lost: bool,
-    /// The reply's own code, where its protocol has one: `201`, `40P01`.
+    /// The code of the reply that arrived, where its protocol has one: `201`, `40P01`. A reply that the link had put in the
+    /// place of another counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }

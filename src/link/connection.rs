@@ -107,6 +107,14 @@ impl Connection {
         self.source(way.other())
     }
 
+    /// Hears nothing more from the upstream than what has arrived, and tells it that nothing more comes.
+    pub(super) fn leave_upstream(&self) {
+        if let Some(upstream) = self.upstream.get() {
+            // A socket that is no longer connected needs no end.
+            let _ = shutdown(upstream.as_raw_fd(), Shutdown::Both);
+        }
+    }
+
     /// Passes on the end of a direction. The other one goes on.
     pub(super) fn finish(&self, way: Way) {
         if let Some(sink) = self.sink(way) {

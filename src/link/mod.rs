@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::fault::{Direction, Edge, Pattern, Pick, Repeat};
+use crate::fault::{Direction, Edge, ErrorReply, Pattern, Pick, Repeat};
 use accept::Shared;
 pub use counters::Counters;
 pub use faults::Injection;
@@ -79,7 +79,7 @@ pub enum LinkFault {
 
 /// What a link can do at an exchange. Requests pipelined on a connection that is reset are lost with it, and no claim is
 /// made about them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkAct {
     /// The caller's connection is reset before a byte of the request is passed on.
     CutBefore,
@@ -94,6 +94,15 @@ pub enum LinkAct {
     Repeat(Repeat),
     /// The request is held before a byte of it is passed on, until whoever takes [`Injection::held`] decides.
     HoldBefore,
+    /// The request is not passed on, and the caller hears an error; without one, one that services meet. The connection
+    /// goes on, except on HTTP, and what is open on it is as it would be after such an error: a transaction is aborted.
+    /// Requests of more than 64 KiB pass as they are, and so does what cannot be answered so.
+    AnswerError(Option<ErrorReply>),
+    /// As [`LinkAct::AnswerError`], and the caller hears that it worked. Only where what success says is certain.
+    Swallow,
+    /// The request is passed on, and an error takes the place of the reply that it worked; without one, one that leaves
+    /// doubt. Replies of more than 64 KiB pass as they are, and so does what does not stand by itself.
+    FailReply(Option<ErrorReply>),
     /// The request is passed on, the whole reply is read, and the connection waits until whoever takes
     /// [`Injection::held`] has done what he wants to do then. The reply is lost.
     HoldAfter,

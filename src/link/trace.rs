@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::accept::Shared;
-use super::protocol::{End, Label, Said};
+use super::protocol::{Code, End, Label, Said};
 use crate::history::{Exchange, Moment, Truth};
 
 /// The most exchanges of a connection that are followed at a time; that there were more, the link complains of.
@@ -50,7 +50,10 @@ impl Trace {
     }
 
     /// The request is being passed on.
-    pub(super) fn passed(&self, number: u64) {
+    pub(super) fn passed(&self, shared: &Shared, number: u64) {
+        if shared.observer.is_none() {
+            return;
+        }
         if let Some(exchange) = self.open().get_mut(&number) {
             exchange.truth = Truth::Sent;
         }
@@ -62,6 +65,15 @@ impl Trace {
         if let Some(exchange) = self.open().remove(&end.exchange) {
             let code = end.code.as_ref().map(ToString::to_string);
             observer.over(Exchange { truth: end.said.truth(), code, answered: true, lost, ..exchange });
+        }
+    }
+
+    /// Another reply was put in the place of one: what is true of the request, and what the caller heard.
+    pub(super) fn replaced(&self, shared: &Shared, number: u64, truth: Truth, code: Option<&Code>) {
+        let Some(observer) = &shared.observer else { return };
+        if let Some(exchange) = self.open().remove(&number) {
+            let code = code.map(ToString::to_string);
+            observer.over(Exchange { truth, code, answered: true, ..exchange });
         }
     }
 

@@ -32,6 +32,15 @@ pub struct Script {
     pub watch: Vec<String>,
 }
 
+impl Script {
+    /// How many attempts the load has when each step is sent once, as often as it is sent at the same moment.
+    #[must_use]
+    pub fn attempts_least(&self) -> u32 {
+        let copies = self.clients.iter().flatten().map(|step| u32::from(step.copies.max(1)));
+        copies.fold(0, u32::saturating_add)
+    }
+}
+
 /// Something a caller wants done once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intent {

@@ -146,7 +146,7 @@ pub(crate) fn case_file() -> CaseFile {
         read_every: None,
         settle: Duration::from_secs(10),
         script: script(),
-        plan: Plan { steps: vec![kill] },
+        plan: Plan::of(vec![kill]),
         trace: false,
         to_rest: false,
     }

@@ -101,7 +101,7 @@ pub fn tell(judged: &Judged, history: Option<&History>, directory: &Path) -> Sto
         Line::new(Kind::Why, format!("why:      {}", sentence(&requirement.why))),
     ];
     if let Some(reason) = &judged.expected {
-        lines.push(Line::new(Kind::Why, format!("known:    {}", sentence(reason))));
+        lines.push(Line::new(Kind::Why, format!("declared: expected to fail: {}", sentence(reason))));
     }
     let first = judged.finding.anomalies.first();
     if let Some(anomaly) = first {
@@ -207,6 +207,14 @@ mod tests {
                 run it again:   fireassay replay runs/retries-7
             "#]],
         );
+    }
+
+    #[test]
+    fn a_declared_failure_is_called_expected() {
+        let judged = Judged { expected: Some("replicas lag".into()), ..judged("ledger.once", true) };
+        let story = tell(&judged, None, Path::new("runs/retries-7"));
+        let all: String = story.lines.iter().map(|line| format!("{line}\n")).collect();
+        assert!(all.contains("\ndeclared: expected to fail: replicas lag\nexpected: one transfer"), "{all}");
     }
 
     #[test]

@@ -97,9 +97,9 @@ pub fn reasons(report: &CaseReport) -> Vec<String> {
                 let found = judged.finding.anomalies.first().map_or_else(String::new, |anomaly| {
                     format!("{}: {}", piece(&anomaly.kind), super::text::clean(&anomaly.found, 300))
                 });
-                let known =
-                    judged.expected.as_deref().map_or_else(String::new, |why| format!(" (known: {})", piece(why)));
-                reasons.push(format!("{id}: {found}{known}"));
+                let declared =
+                    judged.expected.as_deref().map_or_else(String::new, |why| format!(" (expected: {})", piece(why)));
+                reasons.push(format!("{id}: {found}{declared}"));
             }
             Verdict::Inconclusive if is_whole => {
                 let short = judged.finding.evidence.iter().filter(|evidence| !evidence.is_enough());
@@ -255,6 +255,17 @@ mod tests {
         let mut report = report("retries", 1, &[]);
         report.error = Some("api-1 ended; its last lines:\none\n\u{1b}[2Jtwo".into());
         assert_eq!(reasons(&report), ["api-1 ended; its last lines:", "  one", "  \\u{1b}[2Jtwo"]);
+    }
+
+    #[test]
+    fn a_declared_failure_says_why_it_is_expected() {
+        let mut report = report("retries", 1, &["ledger.once"]);
+        (report.findings[0].verdict, report.findings[0].expected) = (Verdict::Expected, Some("replicas lag".into()));
+        let told = reasons(&report);
+        assert!(
+            told[0].starts_with("ledger.once: double: ") && told[0].ends_with(" (expected: replicas lag)"),
+            "{told:?}"
+        );
     }
 
     #[test]

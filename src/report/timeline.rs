@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::phrase;
 use super::story::{Kind, Line};
-use super::text::piece;
+use super::text::{count, piece};
 use crate::history::{
     AttemptId, Call, ClientId, Event, FaultChange, History, InstanceName, IntentId, Moment, Outcome, StepId, What,
 };
@@ -137,6 +137,10 @@ impl<'a> Teller<'a> {
             What::Words { place, found } => line(Kind::Row, phrase::found(place, found)),
             What::Record(record) => line(Kind::Row, phrase::record(record)),
             What::Exchange(exchange) => line(Kind::Exchange, phrase::exchange(exchange)),
+            What::Reproduced { topic, partition, of, offset } => {
+                let topic = piece(topic);
+                line(Kind::Fault, format!("{topic}/{partition} offset {of} appended again as {offset}"))
+            }
             What::Rested => line(Kind::Process, "the target is at rest".to_owned()),
             What::Eventless => line(Kind::Process, "no event topic is declared: no event is waited for".to_owned()),
             What::EventsRead => line(Kind::Process, "the event topic has been read to its end".to_owned()),
@@ -188,7 +192,7 @@ fn read_back(
 ) -> Vec<Line> {
     let source = piece(source);
     let Some([of_added, of_removed]) = rows else {
-        let text = format!("{source} read back: {} rows are new, {} are gone", added.len(), removed.len());
+        let text = format!("{source} read back: {} added, {} removed", count(added.len() as u64, "row"), removed.len());
         return vec![Line::at(at, Kind::Row, text)];
     };
     let gone = of_removed
@@ -232,7 +236,7 @@ fn shorten(mut lines: Vec<Line>, lines_max: usize) -> Vec<Line> {
         let missing = lines.len() - head - tail;
         lines.splice(
             head..lines.len() - tail,
-            [Line::new(Kind::Gap, format!("            … {missing} lines left out"))],
+            [Line::new(Kind::Gap, format!("            … {} left out", count(missing as u64, "line")))],
         );
     }
     lines

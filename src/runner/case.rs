@@ -20,7 +20,7 @@ use crate::history::{End, InstanceName, Phase, Recorder, What};
 use crate::judgement::Verdict;
 use crate::profile::{Profile, Script};
 use crate::sandbox::{Blueprint, Instance, Sandbox, Stack, StackConfig};
-use crate::suite::Suite;
+use crate::suite::{Explore, Suite};
 use crate::target::{Driver, EventReader, Target, Watch};
 
 /// How long the set-up of a run may take.
@@ -154,8 +154,17 @@ fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
         }
         Work::Drawn { case, seed } => (case, *seed),
     };
-    let plan = fault::resolve(&case.faults, &stage.target.instances(), seed)
-        .map_err(|error| format!("the case `{}` does not fit the target `{}`: {error}", case.id, stage.target.name))?;
+    let misfit = |why: String| format!("the case `{}` does not fit the target `{}`: {why}", case.id, stage.target.name);
+    let mut plan =
+        fault::resolve(&case.faults, &stage.target.instances(), seed).map_err(|error| misfit(error.to_string()))?;
+    let script = case.workload.script(seed, &stage.target.fronts());
+    if let Some(Explore::Storm(spec)) = &case.explore {
+        let storm = fault::draw_storm(spec, &stage.target.terrain(), script.attempts_least(), seed);
+        if storm.steps.is_empty() {
+            return Err(misfit("nothing that its storm may draw fits".to_owned()));
+        }
+        plan = plan.with_storm(storm);
+    }
     Ok(CaseFile {
         fireassay_case: CASE_FORMAT,
         tool,
@@ -174,7 +183,7 @@ fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
         lacks,
         read_every: case.read_every,
         settle: case.settle,
-        script: case.workload.script(seed, &stage.target.fronts()),
+        script,
         trace: plan.is_at_messages() || case.explore.is_some(),
         to_rest: false,
         plan,
@@ -257,6 +266,7 @@ impl<'a> Run<'a> {
             seed: self.case.seed,
             gateway: self.stage.profile.has_gateway(),
             traced: self.case.trace,
+            profile: self.stage.profile.name(),
             clocks: &self.case.plan.clocks(),
         };
         let sandbox = Sandbox::make(self.stage.stack, blueprint, &self.recorder).await;

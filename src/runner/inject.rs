@@ -1,6 +1,10 @@
 //! From a fault as data to the deed, and back.
 
+mod server;
+
 use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Skew;
 use crate::counterparty::Misbehaviour;
@@ -8,6 +12,8 @@ use crate::fault::{Act, AtExchange, ClockChange, Edge, Fault, RedisData};
 use crate::history::{InstanceName, ProcessChange, Recorder, What};
 use crate::link::{Injection, LinkAct, LinkFault};
 use crate::sandbox::{Instance, Killed, Sandbox, ServiceError, StartError};
+
+pub(super) use self::server::{Held, Over};
 
 /// A fault that has been injected.
 pub(super) enum InForce {
@@ -17,6 +23,8 @@ pub(super) enum InForce {
     Clock(Skew),
     /// The gateway can tell at any time whether it has bitten.
     Gateway(Arc<Misbehaviour>),
+    /// A server is not as it should be until this is healed.
+    Server(Held),
     /// It bit when it was done; the evidence.
     Done(String),
 }
@@ -37,8 +45,13 @@ pub(super) enum NotHealed {
     Stack(String),
 }
 
-/// Does it.
-pub(super) async fn inject(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault) -> Result<InForce, NotInjected> {
+/// Does it. What has to wait for the target gives up when the load has ended.
+pub(super) async fn inject(
+    sandbox: &Sandbox,
+    recorder: &Recorder,
+    fault: &Fault,
+    load_ended: &CancellationToken,
+) -> Result<InForce, NotInjected> {
     let done = match fault {
         Fault::Kill(name) => instance(sandbox, name)?.kill().await.ok_or_else(|| not_running(name))?,
         Fault::Stop(name) => instance(sandbox, name)?.stop().await.ok_or_else(|| not_running(name))?,
@@ -56,6 +69,7 @@ pub(super) async fn inject(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault
         Fault::KillKafka => killed("kafka", recorder, sandbox.stack().kafka().kill().await)?,
         Fault::FlushRedis => match sandbox.stack().redis().flush(sandbox.redis_number()).await {
             Ok(0) => return Err(NotInjected::Pointless("the database held no keys to lose".to_owned())),
+            Ok(1) => "1 key was lost".to_owned(),
             Ok(keys) => format!("{keys} keys were lost"),
             Err(error) => return Err(NotInjected::Failed(error.to_string())),
         },
@@ -72,6 +86,7 @@ pub(super) async fn inject(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault
             return Ok(InForce::Gateway(gateway.misbehave(*at)));
         }
         Fault::Clock { of, change } => return clock(sandbox, of, *change),
+        Fault::Server(fault) => return server::inject(sandbox, recorder, fault, load_ended).await,
     };
     Ok(InForce::Done(done))
 }
@@ -117,14 +132,17 @@ fn link(sandbox: &Sandbox, edge: &Edge, fault: LinkFault) -> Result<InForce, Not
 }
 
 fn at_exchange(at: &AtExchange) -> LinkFault {
-    let act = match at.act {
+    let act = match &at.act {
         Act::CrashBefore | Act::Stall => LinkAct::HoldBefore,
         Act::CrashAfter => LinkAct::HoldAfter,
         Act::CutBefore => LinkAct::CutBefore,
         Act::CutAfter => LinkAct::CutAfter,
         Act::LoseReply => LinkAct::LoseReply,
-        Act::Delay(by) => LinkAct::Delay(by),
-        Act::Repeat(how) => LinkAct::Repeat(how),
+        Act::Delay(by) => LinkAct::Delay(*by),
+        Act::Repeat(how) => LinkAct::Repeat(*how),
+        Act::AnswerError(error) => LinkAct::AnswerError(error.clone()),
+        Act::Swallow => LinkAct::Swallow,
+        Act::FailReply(error) => LinkAct::FailReply(error.clone()),
     };
     LinkFault::Exchange { on: at.on.clone(), pick: at.pick, act }
 }

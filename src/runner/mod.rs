@@ -179,6 +179,18 @@ pub enum RunError {
     /// The environment lacks something; the text says what and how to mend it.
     #[error("{0}")]
     Environment(String),
+    /// The target's own build failed.
+    #[error("{what}")]
+    Build {
+        /// What was run and how it failed.
+        what: String,
+        /// Where it is built.
+        directory: PathBuf,
+        /// What builds it.
+        command: Vec<String>,
+        /// All that it said, if it ran.
+        log: Option<PathBuf>,
+    },
     /// The suite and the target do not fit each other.
     #[error("{0}")]
     Configuration(String),

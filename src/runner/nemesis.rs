@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Step as Shows;
 use super::case::Shown;
-use super::inject::{self, InForce};
-use crate::fault::{AtExchange, Fault, Heal, Node, Pick, Plan, Step, Trigger};
+use super::inject::{self, Held, InForce, Over};
+use crate::fault::{AtExchange, Fault, Heal, Node, Pick, Plan, ServerFault, Step, Trigger};
 use crate::history::{FaultChange, InstanceName, Recorder, StepId, What};
+use crate::report::text::count;
 use crate::sandbox::Sandbox;
 
 /// How often a fault in force is asked whether it has bitten.
@@ -23,6 +24,9 @@ const BITE_POLL: Duration = Duration::from_millis(5);
 
 /// How often a link without connections is looked at by a fault that needs one.
 const CONNECTION_POLL: Duration = Duration::from_millis(1);
+
+/// How often a database without sessions is looked at by a fault that needs one.
+const SESSION_POLL: Duration = Duration::from_millis(5);
 
 /// How long a changed clock is left as it is for somebody to read it, before another change of it.
 const READ_PATIENCE: Duration = Duration::from_secs(1);
@@ -196,15 +200,16 @@ impl<'a> Nemesis<'a> {
         let under_way = under_way(&self.recorder, &progress.step.fault);
         self.say(index, FaultChange::Injected(progress.step.fault.to_string()));
         (self.shown)(Shows::Fault(progress.step.fault.to_string()));
-        match inject::inject(&self.sandbox, &self.recorder, &progress.step.fault).await {
+        let fault = &progress.step.fault;
+        match inject::inject(&self.sandbox, &self.recorder, fault, &self.load_ended).await {
             Ok(in_force) => *lock(&progress.in_force) = Some(in_force),
             Err(inject::NotInjected::Pointless(why)) => self.decide(index, Bite::Missed(why)),
             Err(inject::NotInjected::Failed(why)) => self.fail(why),
         }
         if let Some(InForce::Done(evidence)) = &mut *lock(&progress.in_force)
-            && let Some(count) = under_way
+            && let Some(number) = under_way
         {
-            evidence.push_str(&format!(", with {count} attempts under way"));
+            evidence.push_str(&format!(", with {} under way", count(number as u64, "attempt")));
         }
         self.look_for_bite(index);
         // Set after the fact, so that what waits for it finds the fault in force.
@@ -214,12 +219,16 @@ impl<'a> Nemesis<'a> {
     async fn heal(&self, index: usize) {
         let progress = &self.steps[index];
         self.look_for_bite(index);
+        let held = lock(&progress.in_force).take_if(|in_force| matches!(in_force, InForce::Server(_)));
+        if let Some(InForce::Server(held)) = held {
+            return self.heal_server(index, held).await;
+        }
         let healing = match &*lock(&progress.in_force) {
             Some(InForce::Link(injection)) => Some(injection.heal()),
             Some(InForce::Clock(skew)) => Some(skew.heal()),
             Some(InForce::Gateway(wrong)) => Some(wrong.heal()),
             Some(InForce::Done(_)) => None,
-            None => return,
+            Some(InForce::Server(_)) | None => return,
         };
         let healed = match healing {
             Some(released) => Ok(released),
@@ -234,6 +243,17 @@ impl<'a> Nemesis<'a> {
             Err(inject::NotHealed::Stack(why)) => self.fail(why),
         }
         self.look_for_bite(index);
+    }
+
+    /// A server often says only afterwards what it refused meanwhile.
+    async fn heal_server(&self, index: usize, held: Held) {
+        match held.heal(&self.sandbox).await {
+            Ok(Over { healed, bite }) => {
+                self.decide(index, bite.map_or_else(Bite::Missed, Bite::Bit));
+                self.say(index, FaultChange::Healed(healed));
+            }
+            Err(error) => self.fail(error.to_string()),
+        }
     }
 
     async fn due(&self, trigger: Trigger) {
@@ -251,13 +271,19 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// A cut waits for a connection: just after another one there may be none. A clock that has just been changed is
+    /// What ends connections or sessions waits for one: just after another time there may be none. A clock that has just been changed is
     /// left like that until somebody has read it.
     async fn can_bite(&self, fault: &Fault) {
         if let Fault::Clock { of, .. } = fault {
             let end = Instant::now() + READ_PATIENCE;
             while self.is_unread(of) && Instant::now() < end {
                 tokio::time::sleep(CONNECTION_POLL).await;
+            }
+        }
+        if matches!(fault, Fault::Server(ServerFault::TerminateBackends)) {
+            let (postgres, database) = (self.sandbox.stack().postgres(), self.sandbox.database());
+            while postgres.sessions(database).await.is_ok_and(|count| count == 0) {
+                tokio::time::sleep(SESSION_POLL).await;
             }
         }
         let Fault::Cut { edge } = fault else { return };
@@ -305,6 +331,7 @@ impl<'a> Nemesis<'a> {
             Some(InForce::Link(injection)) => injection.bite(),
             Some(InForce::Clock(skew)) => skew.bite(),
             Some(InForce::Gateway(wrong)) => wrong.bite(),
+            Some(InForce::Server(held)) => held.bite(),
             Some(InForce::Done(evidence)) => Some(evidence.clone()),
             None => None,
         };
@@ -344,6 +371,7 @@ fn turn_of(fault: &Fault) -> Option<String> {
         Fault::KillPostgres => Some("postgres".to_owned()),
         Fault::KillRedis(_) | Fault::FlushRedis => Some("redis".to_owned()),
         Fault::KillKafka => Some("kafka".to_owned()),
+        Fault::Server(fault) => Some(fault.turn()),
         _ => None,
     }
 }

@@ -235,9 +235,12 @@ async fn build(target: &Target, runs_dir: &Path, preparing: &(dyn Fn(&str) + Sen
     let Some(command) = command else { return Ok(()) };
     preparing("building the target");
     let line = target.build.as_deref().unwrap_or_default().join(" ");
-    let failed = |why: String| {
-        let folder = target.directory.display();
-        RunError::Environment(format!("failed to build the target `{}` with `{line}` in {folder}: {why}", target.name))
+    let words = [command.program.display().to_string()].into_iter().chain(command.arguments.iter().cloned()).collect();
+    let failed = |why: String, log: Option<PathBuf>| {
+        let directory = target.directory.clone();
+        let folder = directory.display();
+        let what = format!("failed to build the target `{}` with `{line}` in {folder}: {why}", target.name);
+        RunError::Build { what, directory, command: words, log }
     };
     let log = runs_dir.join(format!("build-{}.log", std::process::id()));
     let spec = ProcessSpec {
@@ -252,7 +255,10 @@ async fn build(target: &Target, runs_dir: &Path, preparing: &(dyn Fn(&str) + Sen
     };
     let processes =
         Processes::start().map_err(|error| RunError::Environment(StackError::Guardian(error).to_string()))?;
-    let process = processes.spawn(&spec).map_err(|error| failed(error.to_string()))?;
+    let process = match processes.spawn(&spec) {
+        Ok(process) => process,
+        Err(error) => return Err(failed(error.to_string(), None)),
+    };
     let status = process.wait(BUILD_DEADLINE).await;
     let tail = process.log_tail(TAIL_LINES);
     match status {
@@ -261,10 +267,10 @@ async fn build(target: &Target, runs_dir: &Path, preparing: &(dyn Fn(&str) + Sen
             let _ = std::fs::remove_file(&log);
             Ok(())
         }
-        Some(status) => Err(failed(format!("{status}; its last lines:\n{tail}"))),
+        Some(status) => Err(failed(format!("{status}; its last lines:\n{tail}"), Some(log))),
         None => {
             let limit = humantime::format_duration(BUILD_DEADLINE);
-            Err(failed(format!("it did not end within {limit}; its last lines:\n{tail}")))
+            Err(failed(format!("it did not end within {limit}; its last lines:\n{tail}"), Some(log)))
         }
     }
 }

@@ -1,5 +1,8 @@
 //! A real Redis of our own.
 
+mod evict;
+mod memory;
+
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -12,6 +15,8 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, RedisError};
 use tokio::sync::Mutex;
 
+pub use self::evict::Evicted;
+pub use self::memory::MemoryLimit;
 use super::place::Place;
 use super::service::{make_folder, on_free_ports, plain_env, until_ready, write};
 use super::{Killed, Port, Process, ProcessSpec, Processes, ServiceError, StackConfig, StartError};

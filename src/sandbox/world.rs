@@ -74,6 +74,8 @@ pub struct Blueprint<'a> {
     pub gateway: bool,
     /// Whether the exchanges on every link are recorded.
     pub traced: bool,
+    /// Whose event topic is meant by a fault that names none.
+    pub profile: &'a str,
     /// The instances whose clocks are going to be changed. The others are started without a trace of it.
     pub clocks: &'a BTreeSet<InstanceName>,
 }
@@ -120,6 +122,8 @@ pub struct Sandbox {
     gateway: Option<Gateway>,
     database: String,
     topics: Vec<String>,
+    /// The one of the target's events.
+    event_topic: Option<String>,
     redis: RedisDatabase,
     prefix: String,
     observer: Option<Arc<dyn Observer>>,
@@ -151,6 +155,7 @@ impl Sandbox {
             gateway: blueprint.gateway.then(|| Gateway::new(Arc::clone(recorder), blueprint.seed)),
             database: blueprint.name.to_owned(),
             topics: topics.into_iter().map(|(name, _)| name).collect(),
+            event_topic: target.events(blueprint.profile).map(|events| events.topic(&prefix)),
             redis,
             prefix,
             observer: blueprint.traced.then(|| observer(recorder)),
@@ -325,7 +330,13 @@ impl Sandbox {
     /// The URL of the run's database, past every link: for the harness's own readings.
     #[must_use]
     pub fn database_url(&self) -> String {
-        self.stack.postgres().url(&self.database, self.stack.postgres().address())
+        self.stack.postgres().harness_url(&self.database)
+    }
+
+    /// The name of the run's database.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.database
     }
 
     /// The number of the run's Redis database.
@@ -338,6 +349,40 @@ impl Sandbox {
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// The run's topics, with the prefix.
+    #[must_use]
+    pub fn topics(&self) -> &[String] {
+        &self.topics
+    }
+
+    /// A topic of the run by its name without the prefix, or that of the target's events.
+    ///
+    /// # Errors
+    /// A sentence that says which there are.
+    pub fn topic(&self, name: Option<&str>) -> Result<&str, String> {
+        let Some(name) = name else {
+            let none = "the target names no topic of its events; say with `topic` which is meant";
+            return self.event_topic.as_deref().ok_or_else(|| none.to_owned());
+        };
+        self.topics.iter().map(String::as_str).find(|topic| self.plain(topic) == name).ok_or_else(|| {
+            let known: Vec<_> = self.topics.iter().map(|topic| self.plain(topic)).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            format!("the target has no topic {name}; those in its target.toml are: {known}")
+        })
+    }
+
+    /// What the target calls something in this run.
+    #[must_use]
+    pub fn in_run(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// A name without the run's prefix.
+    #[must_use]
+    pub fn plain<'a>(&self, name: &'a str) -> &'a str {
+        name.strip_prefix(&self.prefix).unwrap_or(name)
     }
 
     /// Kills the instances, closes the links and gives everything back.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::SuiteError;
 use super::locate::{Place, Step};
-use super::read::{CaseText, SuiteText};
-use crate::fault::Pick;
+use super::read::{CaseText, ExploreText, SuiteText};
 use crate::fault::spec::{FaultSpec, HealSpec, When};
+use crate::fault::{Pick, StormSpec};
 use crate::source::suggest;
 
 use Step::{Index, Key};
@@ -99,12 +99,35 @@ fn case<W>(index: usize, case: &CaseText<W>, known: &[&str], place: &Place<'_>) 
     if case.settle.0.is_zero() {
         return Err(place.wrong(&at("settle"), "the target gets no time to settle", None));
     }
+    if let Some((key, what, help)) = storm_mistake(case) {
+        return Err(place.wrong(&[Key("case"), Index(index), Key("storm"), Key(key)], what, help));
+    }
     for (number, spec) in case.fault.iter().enumerate() {
         if let Some((key, what)) = mistake(number, spec) {
             return Err(place.wrong(&[Key("case"), Index(index), Key("fault"), Index(number), Key(key)], what, None));
         }
     }
     Ok(())
+}
+
+/// The first thing in a storm that means nothing, under which key it is, and how to mend it.
+fn storm_mistake<W>(case: &CaseText<W>) -> Option<(&'static str, &'static str, Option<&'static str>)> {
+    let storm = case.storm.as_ref()?;
+    if case.explore != Some(ExploreText::Storm) {
+        return Some((
+            "",
+            "a storm that nothing draws from",
+            Some("add `explore = \"storm\"` to the case, or remove it"),
+        ));
+    }
+    match storm.faults {
+        0 => Some(("faults", "a storm without faults", Some("leave `explore` out, or raise `faults`"))),
+        faults if faults > StormSpec::FAULTS_MAX => Some(("faults", "a storm has 500 faults at most", None)),
+        _ if storm.menu.is_empty() => {
+            Some(("menu", "nothing to draw from", Some("leave `menu` out for what fits any target")))
+        }
+        _ => None,
+    }
 }
 
 /// The first thing in a fault that could be read but means nothing, and under which key it is.

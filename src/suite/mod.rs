@@ -14,7 +14,7 @@ pub use read::read;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::FaultSpec;
+use crate::fault::{FaultSpec, StormSpec};
 use crate::profile::SharedWorkload;
 
 /// The specification of a profile.
@@ -68,12 +68,13 @@ pub enum Tier {
     Soak,
 }
 
-/// How faults are searched in a scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// How faults are searched, besides those that are written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Explore {
-    /// One fault at every message in turn.
+    /// One fault at every message of a scenario in turn.
     Sweep,
+    /// A random mix of faults over the load.
+    Storm(StormSpec),
 }
 
 /// Work, faults and the requirements they are judged by. One JUnit test case.
@@ -91,7 +92,7 @@ pub struct Case {
     pub workload: SharedWorkload,
     /// What goes wrong.
     pub faults: Vec<FaultSpec>,
-    /// Whether it is a scenario in which the faults are searched.
+    /// How faults are searched in it, if they are.
     pub explore: Option<Explore>,
     /// How often the readings are repeated during the load, besides the final audit.
     pub read_every: Option<std::time::Duration>,
@@ -103,6 +104,13 @@ impl Case {
     /// Whether it breaks what several runs share, so that it must be run alone.
     #[must_use]
     pub fn is_exclusive(&self) -> bool {
-        self.faults.iter().any(|fault| fault.inject.is_exclusive())
+        let has_exclusive_storm = matches!(&self.explore, Some(Explore::Storm(storm)) if storm.is_exclusive());
+        has_exclusive_storm || self.faults.iter().any(|fault| fault.inject.is_exclusive())
+    }
+
+    /// Whether it is a scenario for sweeps: many runs, one with a fault at each message.
+    #[must_use]
+    pub fn is_swept(&self) -> bool {
+        self.explore == Some(Explore::Sweep)
     }
 }

@@ -9,8 +9,8 @@ use toml::de::DeTable;
 
 use super::locate::{Place, explain};
 use super::{Case, Explore, Requirement, Suite, SuiteError, Tier, check};
-use crate::fault::FaultSpec;
 use crate::fault::spec::Span;
+use crate::fault::{FaultSpec, StormSpec};
 use crate::profile::Workload;
 use crate::source::Source;
 
@@ -37,10 +37,20 @@ pub(super) struct CaseText<W> {
     pub(super) workload: W,
     #[serde(default)]
     pub(super) fault: Vec<FaultSpec>,
-    pub(super) explore: Option<Explore>,
+    pub(super) explore: Option<ExploreText>,
+    pub(super) storm: Option<StormSpec>,
     pub(super) read_every: Option<Span>,
     #[serde(default = "settle")]
     pub(super) settle: Span,
+}
+
+/// How a case says that its faults are searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ExploreText {
+    Sweep,
+    /// With what is drawn from under `storm`.
+    Storm,
 }
 
 fn settle() -> Span {
@@ -77,7 +87,10 @@ fn case<W: Workload + 'static>(text: CaseText<W>) -> Case {
         requirements: text.requirements,
         workload: Arc::new(text.workload),
         faults: text.fault,
-        explore: text.explore,
+        explore: text.explore.map(|explore| match explore {
+            ExploreText::Sweep => Explore::Sweep,
+            ExploreText::Storm => Explore::Storm(text.storm.unwrap_or_default()),
+        }),
         read_every: text.read_every.map(|span| span.0),
         settle: text.settle.0,
     }

@@ -17,6 +17,7 @@ mod request;
 mod sql;
 mod table;
 mod template;
+mod terrain;
 #[cfg(test)]
 mod tests;
 mod watch;

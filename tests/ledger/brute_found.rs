@@ -80,7 +80,7 @@ impl Tale {
             watch: Vec::new(),
         };
         let step = |fault: &Fault| Step { trigger: Trigger::Operations(1), fault: fault.clone(), heal: Heal::AtEnd };
-        let plan = Plan { steps: self.faults.iter().map(step).collect() };
+        let plan = Plan::of(self.faults.iter().map(step).collect());
         let run = Run { script, plan, history: History { events: self.events.clone() } };
         judge(&run, &[format!("ledger.{requirement}")])[0].verdict() == Verdict::Violation
     }

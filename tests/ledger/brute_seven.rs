@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use fireassay::fault::{AtExchange, Edge, Fault, Node, Plan};
+use fireassay::fault::{AtExchange, Edge, Fault, Node, Plan, ServerFault};
 use fireassay::history::{
     Doubt, FaultChange, History, InstanceName, Moment, Outcome, Phase, ProcessChange, StepId, What,
 };
@@ -128,6 +128,7 @@ fn cache_loss(sight: &Sight<'_>, history: &History, plan: &Plan) -> bool {
     let is_redis = |edge: &Edge| edge.to == Node::Redis;
     let of_redis = |step: StepId| match plan.steps.get(usize::from(step.0)).map(|step| &step.fault) {
         Some(Fault::KillRedis(_) | Fault::FlushRedis) => true,
+        Some(Fault::Server(ServerFault::Evict { .. } | ServerFault::RedisMemoryLimit)) => true,
         Some(Fault::Partition { edge, .. } | Fault::Cut { edge } | Fault::Blackhole { edge }) => is_redis(edge),
         _ => false,
     };

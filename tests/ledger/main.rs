@@ -26,7 +26,7 @@ use fireassay::history::{History, InstanceName};
 use fireassay::judgement::{Finding, Verdict};
 use fireassay::profile::ledger::workload::{Callers, LedgerWorkload, Transfers};
 use fireassay::profile::{JudgedCase, Pending, Script, Workload, named};
-use fireassay::suite::{Explore, Requirement, Tier};
+use fireassay::suite::{Requirement, Tier};
 use proptest::prelude::*;
 use serde::Deserialize;
 use service::Defect;
@@ -54,7 +54,7 @@ struct Case {
     #[serde(default)]
     fault: Vec<FaultSpec>,
     read_every: Option<Span>,
-    explore: Option<Explore>,
+    explore: Option<String>,
 }
 
 struct Run {

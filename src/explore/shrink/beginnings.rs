@@ -3,12 +3,14 @@
 //! What an anomaly names is tried alone. But alone everything is quicker than it was in a crowd, so that the moment which
 //! a fault hit comes sooner: where a fault comes some time after an attempt was sent, other times are tried too, with
 //! latency that is always the same, so that a moment stays where it is. Where it is the readings that meet the moment,
-//! they are made to follow each other more quickly.
+//! they are made to follow each other more quickly. Before all that, what needs no right moment is tried: where the history
+//! tells of messages, a fault at one of them.
 
 use std::collections::VecDeque;
 
 use super::cut::{Base, Keep};
 use super::passes::Rung;
+use super::pinned::pinned;
 use super::terms::Ran;
 use super::values::{has_pauses, reading_often, stretched, without_jitter};
 use super::witness::ladder;
@@ -25,6 +27,9 @@ const EXACT_TRIES: u32 = 2;
 /// How often it is tried with each stretch: neighbours overlap.
 const STRETCHED_TRIES: u32 = 1;
 
+/// How often it is tried with a fault at a message, which is the same in every run.
+const PINNED_TRIES: u32 = 1;
+
 /// How often a larger one is tried, which has to be right.
 const LARGER_TRIES: u32 = 4;
 
@@ -37,10 +42,15 @@ pub(super) fn beginnings(base: &Base, ran: &Ran, goal: &Signature, profile: &'st
     if let Some(other) = other.filter(|other| *other > 1) {
         ladders.swap(1, other);
     }
+    let rung = |case, tries| Rung { case, is_larger: false, tries };
     let mut rungs = VecDeque::new();
+    for all in ladders.iter().take(STRETCHES.len()) {
+        let faults = all.iter().flat_map(|keep| keep.faults.iter().copied()).collect();
+        let cases = all.first().map_or_else(Vec::new, |keep| pinned(base, &ran.history, &keep.steps, &faults));
+        rungs.extend(cases.into_iter().map(|case| rung(case, PINNED_TRIES)));
+    }
     for (keep, stretches) in ladders.iter().filter_map(|rungs| rungs.first()).zip(STRETCHES) {
         let exact = base.cut(keep);
-        let rung = |case, tries| Rung { case, is_larger: false, tries };
         rungs.push_back(rung(exact.clone(), EXACT_TRIES));
         if exact.read_every.is_some() {
             rungs.push_back(rung(reading_often(&exact), EXACT_TRIES));

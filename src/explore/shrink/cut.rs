@@ -118,7 +118,7 @@ impl Base {
             let heal = self.heal(step.heal, done, keep);
             Some(FaultStep { trigger, fault: step.fault.clone(), heal })
         });
-        Plan { steps: steps.collect() }
+        Plan::of(steps.collect())
     }
 
     fn trigger(&self, trigger: Trigger, done: &Done, keep: &Keep, kept: &[usize], clock: &Clock) -> Trigger {

@@ -10,6 +10,7 @@ mod beginnings;
 mod cdd;
 mod cut;
 mod passes;
+mod pinned;
 mod rate;
 mod run;
 mod search;

@@ -93,6 +93,6 @@ impl std::ops::Add for Share {
 
 impl std::fmt::Display for Share {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} of {}", self.hits, self.runs)
+        if self.runs == 0 { f.write_str("not known") } else { write!(f, "{} of {}", self.hits, self.runs) }
     }
 }

@@ -37,7 +37,7 @@ fn step(trigger: Trigger, fault: Fault, heal: Heal) -> FaultStep {
 }
 
 /// Sixty transfers by six callers, with seven faults.
-fn case() -> CaseFile {
+pub(super) fn case() -> CaseFile {
     let workload = Transfers { intents: 60, again: 12, reads: 4, impossible: 2, ..Transfers::default() };
     let script = LedgerWorkload::Transfers(workload).script(3, &[api(1), api(2)]);
     let mut steps = vec![
@@ -48,11 +48,11 @@ fn case() -> CaseFile {
         let kill = Fault::Kill(api(1 + number % 2));
         steps.push(step(Trigger::Operations(count), kill, Heal::After(Duration::from_millis(100))));
     }
-    CaseFile { script, plan: Plan { steps }, read_every: None, ..case_file() }
+    CaseFile { script, plan: Plan::of(steps), read_every: None, ..case_file() }
 }
 
 /// What a target would do that answers everything after [`TAKES`], and what a nemesis would do to it.
-fn pretend(case: &CaseFile) -> History {
+pub(super) fn pretend(case: &CaseFile) -> History {
     let after = |time: Duration| u64::try_from(time.as_nanos()).unwrap();
     let mut sent: Vec<(u64, usize, IntentId)> = Vec::new();
     for (client, steps) in case.script.clients.iter().enumerate() {

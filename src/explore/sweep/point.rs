@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::site::{Found, Site};
-use crate::fault::{Act, AtExchange, Fault, Heal, Node, Pattern, Pick, Plan, Repeat, Step, Trigger};
+use crate::fault::{Act, AtExchange, Edge, Fault, Heal, Node, Pattern, Pick, Plan, Repeat, Step, Trigger};
 use crate::history::{InstanceName, Truth};
 
 /// How long a killed instance stays away.
@@ -24,11 +24,13 @@ pub enum Action {
     Stall,
     /// The request is delivered twice. HTTP only.
     Repeat,
+    /// The request is not done, and an error is the answer.
+    AnswerError,
 }
 
 impl Action {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Crash, Self::CutBefore, Self::CutAfter, Self::Stall, Self::Repeat];
+    /// Those that are taken unless told.
+    pub const USUAL: [Self; 5] = [Self::Crash, Self::CutBefore, Self::CutAfter, Self::Stall, Self::Repeat];
 }
 
 /// One fault at one site.
@@ -46,8 +48,8 @@ impl Point {
     pub fn step(&self, patience: Duration) -> Step {
         let Site { edge, label, nth } = self.site.clone();
         let on = Some(Pattern::exact(&label));
-        let fault = Fault::Exchange(AtExchange { edge, on, pick: Pick::Nth(nth), act: self.act });
-        let heal = match self.act {
+        let fault = Fault::Exchange(AtExchange { edge, on, pick: Pick::Nth(nth), act: self.act.clone() });
+        let heal = match &self.act {
             Act::Stall => Heal::After(patience * 2),
             act if act.is_on_process() => Heal::After(AWAY),
             _ => Heal::AtEnd,
@@ -59,7 +61,7 @@ impl Point {
 /// The plan with these faults.
 #[must_use]
 pub(super) fn plan(points: &[Point], patience: Duration) -> Plan {
-    Plan { steps: points.iter().map(|point| point.step(patience)).collect() }
+    Plan::of(points.iter().map(|point| point.step(patience)).collect())
 }
 
 impl fmt::Display for Point {
@@ -76,6 +78,9 @@ impl fmt::Display for Point {
             Act::Repeat(_) => write!(f, "{site} is delivered twice"),
             Act::LoseReply => write!(f, "the answer to {site} never arrives"),
             Act::Delay(_) => write!(f, "{site} is held up"),
+            Act::AnswerError(_) => write!(f, "{site} is not done, and answered with an error"),
+            Act::Swallow => write!(f, "{site} is not done, and answered as if it were"),
+            Act::FailReply(_) => write!(f, "{site} is done, and answered with an error"),
         }
     }
 }
@@ -92,22 +97,53 @@ fn leaves_something(found: &Found) -> bool {
     }
 }
 
-/// Every action at every site, in the order of the sites.
+/// How soon a point is tried; what is likely to tell most comes first. Money is lost next to what took effect for good:
+/// once the peer has acted and whoever asked does not know, or when all before it was done and it was not. Of these come
+/// last what is done for a request that was refused in the end, what a cache is told, and what callers hear, whose retries
+/// every service is tested for. Within that it is the order of the sites.
+fn turn(found: &Found, place: usize, act: &Act, is_for_refused: bool) -> impl Ord + use<> {
+    let is_telling = leaves_something(found) && !matches!(act, Act::Stall | Act::Repeat(_));
+    let Edge { from, to } = &found.site.edge;
+    let is_of_less_weight = is_for_refused || *to == Node::Redis || *from == Node::Client;
+    let is_before = matches!(act, Act::CrashBefore | Act::CutBefore);
+    (!is_telling, is_of_less_weight, place, is_before)
+}
+
+/// Whether its instance has asked for something else before it and was not yet answered, so that the peer may have acted
+/// already while this is still to come.
+fn overtakes(found: &Found, sites: &[Found]) -> bool {
+    let asks = |other: &Found| other.site.edge.from == found.site.edge.from && other.site.edge.from != Node::Client;
+    let is_under_way = |other: &Found| other.sent < found.sent && found.sent < other.over;
+    sites.iter().any(|other| asks(other) && is_under_way(other) && leaves_something(other))
+}
+
+/// Every action at every site: the most telling first, and in the order of the sites otherwise.
 ///
 /// Crashes of one instance between two of its exchanges are all the same, and so are those around an exchange that left
-/// nothing behind: an instance is killed before its first exchange, and after each one that may have had an effect.
+/// nothing behind: an instance is killed before its first exchange, after each one that may have had an effect, and before
+/// one that it sends while such a one is under way.
 #[must_use]
 pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
     let mut seen: BTreeSet<&InstanceName> = BTreeSet::new();
     let mut points = Vec::new();
-    for found in sites {
+    // Instances whose last request was refused.
+    let mut refusing: BTreeSet<&InstanceName> = BTreeSet::new();
+    for (place, found) in sites.iter().enumerate() {
         let site = &found.site;
-        let mut add = |act| points.push(Point { site: site.clone(), act });
+        if let (Node::Client, Some(asked)) = (&site.edge.from, site.edge.actor()) {
+            if found.truth == Truth::Refused {
+                refusing.insert(asked)
+            } else {
+                refusing.remove(asked)
+            };
+        }
+        let is_for_refused = site.edge.actor().is_some_and(|actor| refusing.contains(actor));
+        let mut add = |act| points.push((turn(found, place, &act, is_for_refused), Point { site: site.clone(), act }));
         let is_first = site.edge.actor().is_some_and(|actor| seen.insert(actor));
         for action in actions {
             match action {
                 Action::Crash => {
-                    if is_first {
+                    if is_first || overtakes(found, sites) {
                         add(Act::CrashBefore);
                     }
                     if leaves_something(found) {
@@ -121,10 +157,12 @@ pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
                     add(Act::Repeat(Repeat::InARow))
                 }
                 Action::Repeat => {}
+                Action::AnswerError => add(Act::AnswerError(None)),
             }
         }
     }
-    points
+    points.sort_by(|(one, _), (other, _)| one.cmp(other));
+    points.into_iter().map(|(_, point)| point).collect()
 }
 
 #[cfg(test)]
@@ -132,7 +170,7 @@ mod tests {
     use super::*;
     use crate::explore::sweep::site::scenery;
     use crate::explore::sweep::site::tests::{exchange, mark};
-    use crate::history::{History, Phase, What};
+    use crate::history::{History, Moment, Phase, What};
 
     #[test]
     fn crashes_that_cannot_differ_are_tried_once() {
@@ -151,19 +189,64 @@ mod tests {
         assert_eq!(
             told,
             [
-                "api-1 is killed before `POST /transfers` on client->api-1".to_owned(),
-                format!(
-                    "api-1 is killed after api-1 {after} `POST /transfers` on client->api-1, before the answer arrived"
-                ),
                 format!(
                     "api-1 is killed after postgres {after} `COMMIT` on api-1->postgres, before the answer arrived"
                 ),
-                "relay-1 is killed before `Produce events` on relay-1->kafka".to_owned(),
                 format!(
                     "relay-1 is killed after kafka {after} `Produce events` on relay-1->kafka, before the answer arrived"
                 ),
+                "relay-1 is killed before `Produce events` on relay-1->kafka".to_owned(),
+                format!(
+                    "api-1 is killed after api-1 {after} `POST /transfers` on client->api-1, before the answer arrived"
+                ),
+                "api-1 is killed before `POST /transfers` on client->api-1".to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn what_is_next_to_lasting_effects_is_tried_first() {
+        let history = History {
+            events: vec![
+                mark(0, What::Phase { phase: Phase::Load }),
+                exchange(1, "client->api-1", "POST /transfers", Truth::Applied),
+                exchange(2, "api-1->postgres", "insert into keys", Truth::Pending),
+                exchange(3, "api-1->postgres", "COMMIT", Truth::Applied),
+            ],
+        };
+        let points = points(&scenery(&history).sites, &[Action::CutBefore, Action::CutAfter, Action::Stall]);
+        let told: Vec<_> = points.iter().map(|point| (point.act.clone(), point.site.label.as_str())).collect();
+        let (commit, post, insert) = ("COMMIT", "POST /transfers", "insert into keys");
+        assert_eq!(
+            told,
+            [
+                (Act::CutAfter, commit),
+                (Act::CutBefore, commit),
+                (Act::CutAfter, post),
+                (Act::CutBefore, post),
+                (Act::CutAfter, insert),
+                (Act::Stall, insert),
+                (Act::CutBefore, insert),
+                (Act::Stall, commit),
+                (Act::Stall, post),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_instance_is_killed_before_what_it_sends_while_it_waits_for_something_else() {
+        let crashes = |marked_until: u64| {
+            let mut mark_sent = exchange(2, "relay-1->postgres", "update outbox", Truth::Applied);
+            mark_sent.at = Moment(marked_until);
+            let produce = exchange(5, "relay-1->kafka", "Produce events", Truth::Applied);
+            let events = vec![mark(0, What::Phase { phase: Phase::Load }), mark_sent, produce];
+            points(&scenery(&History { events }).sites, &[Action::Crash])
+        };
+        let before_produce = |points: &[Point]| {
+            points.iter().any(|point| point.act == Act::CrashBefore && point.site.label == "Produce events")
+        };
+        assert!(before_produce(&crashes(9)));
+        assert!(!before_produce(&crashes(4)));
     }
 
     #[test]
@@ -176,7 +259,7 @@ mod tests {
             ],
         };
         assert_eq!(points(&scenery(&history).sites, &[Action::Repeat]).len(), 1);
-        assert_eq!(points(&scenery(&history).sites, &Action::ALL).len(), 2 * 3 + 1 + 3);
+        assert_eq!(points(&scenery(&history).sites, &Action::USUAL).len(), 2 * 3 + 1 + 3);
     }
 
     #[test]

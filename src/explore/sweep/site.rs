@@ -24,6 +24,8 @@ pub struct Found {
     pub site: Site,
     /// When its request reached the link.
     pub sent: Moment,
+    /// When it was over.
+    pub over: Moment,
     /// What became of it.
     pub truth: Truth,
 }
@@ -65,7 +67,7 @@ pub struct LeftOut {
 #[must_use]
 pub fn scenery(history: &History) -> Scenery {
     let mut left_out: Vec<LeftOut> = Vec::new();
-    for (edge, exchange) in during(history, Part::Rest).filter(|(_, exchange)| exchange.changes) {
+    for (edge, exchange, _) in during(history, Part::Rest).filter(|(_, exchange, _)| exchange.changes) {
         match left_out.iter_mut().find(|of| of.is(&edge, &exchange.label)) {
             Some(known) => known.at_rest += 1,
             None => left_out.push(LeftOut {
@@ -79,7 +81,8 @@ pub fn scenery(history: &History) -> Scenery {
     }
     let times_longer = length(history, Part::Load).div_ceil(length(history, Part::Rest).max(1)).max(1);
     for known in &mut left_out {
-        known.in_load = during(history, Part::Load).filter(|(edge, exchange)| known.is(edge, &exchange.label)).count();
+        known.in_load =
+            during(history, Part::Load).filter(|(edge, exchange, _)| known.is(edge, &exchange.label)).count();
         // Twice as often as at rest, and one more, is still chance.
         let most = known.at_rest.saturating_mul(2).saturating_mul(usize::try_from(times_longer).unwrap_or(usize::MAX));
         known.hides_sites = known.in_load > most.saturating_add(1);
@@ -96,10 +99,10 @@ pub fn new_sites(history: &History, scenery: &Scenery) -> Vec<Found> {
 
 fn sites(history: &History, left_out: &[LeftOut]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
-    for (edge, exchange) in during(history, Part::Load) {
+    for (edge, exchange, over) in during(history, Part::Load) {
         if exchange.changes && !left_out.iter().any(|of| of.is(&edge, &exchange.label)) {
             let site = Site { edge, label: exchange.label.clone(), nth: 0 };
-            found.push(Found { site, sent: exchange.sent, truth: exchange.truth });
+            found.push(Found { site, sent: exchange.sent, over, truth: exchange.truth });
         }
     }
     found.sort_by_key(|found| found.sent);
@@ -135,7 +138,8 @@ enum Part {
     Load,
 }
 
-fn during(history: &History, wanted: Part) -> impl Iterator<Item = (Edge, &Exchange)> {
+/// With the moment when each was over.
+fn during(history: &History, wanted: Part) -> impl Iterator<Item = (Edge, &Exchange, Moment)> {
     let mut spans: Vec<(Moment, Part)> = vec![(Moment(0), Part::Other)];
     for event in &history.events {
         match event.what {
@@ -149,7 +153,7 @@ fn during(history: &History, wanted: Part) -> impl Iterator<Item = (Edge, &Excha
     history.events.iter().filter_map(move |event| match &event.what {
         // By when it was sent: an exchange is recorded when it is over.
         What::Exchange(exchange) if part(exchange.sent) == Some(wanted) => {
-            Some((Edge::try_from(exchange.edge.clone()).ok()?, exchange))
+            Some((Edge::try_from(exchange.edge.clone()).ok()?, exchange, event.at))
         }
         _ => None,
     })

@@ -1,10 +1,14 @@
 //! HTTP/1.1 (RFC 9112): request lines, status lines and the ends of bodies, in both directions.
 
+mod stand_in;
+
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chunked::Chunked;
-use super::{Begin, Code, End, Kind, Label, Piece, Reader, Said, Unreadable};
+use super::{Answer, Begin, Code, End, Kind, Label, MadeUp, Piece, Reader, Said, StandIn, Unfit, Unreadable};
+use crate::fault::ErrorReply;
 
 /// The longest head that is read; a longer one ends the reading.
 const HEAD_MAX: usize = 64 << 10;
@@ -30,7 +34,14 @@ pub(super) fn readers() -> (Box<dyn Reader>, Box<dyn Reader>) {
 
 /// What the readers of the two directions know together.
 #[derive(Clone, Debug, Default)]
-struct Asked(Arc<Mutex<Waiting>>);
+struct Asked(Arc<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    waiting: Mutex<Waiting>,
+    /// The last exchange whose reply is complete.
+    answered: AtomicU64,
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -49,7 +60,7 @@ struct Question {
 
 impl Asked {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -130,6 +141,17 @@ impl Reader for Requests {
         let label = Label { text: label(method, request.path.unwrap_or_default()), changes: changes(method) };
         Ok(Piece::Begin(Begin { exchange: self.exchange, len, kind: Kind::Request(label) }))
     }
+
+    fn holdable(&self, beginning: &[u8]) -> Result<(), Unfit> {
+        if stand_in::expects_word(beginning) { Err(Unfit("its caller waits before it sends the body")) } else { Ok(()) }
+    }
+
+    fn stand_in(&mut self, _request: &[u8], _label: &Label, answer: &Answer) -> Result<StandIn, Unfit> {
+        if self.asked.0.answered.load(Ordering::Acquire) + 1 != self.exchange {
+            return Err(Unfit("an earlier request of its connection is not answered"));
+        }
+        stand_in::stand_in(answer)
+    }
 }
 
 struct Replies {
@@ -141,6 +163,9 @@ struct Replies {
 impl Reader for Replies {
     fn read(&mut self, bytes: &[u8]) -> Result<Piece, Unreadable> {
         if let Some(piece) = rest(&mut self.current, bytes)? {
+            if let Piece::End(end) = &piece {
+                self.asked.0.answered.store(end.exchange, Ordering::Release);
+            }
             return Ok(piece);
         }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
@@ -182,6 +207,10 @@ impl Reader for Replies {
             Some((end, Body::UntilClose)) => Some(end),
             _ => None,
         }
+    }
+
+    fn fail(&self, reply: &[u8], error: Option<&ErrorReply>) -> Result<MadeUp, Unfit> {
+        stand_in::fail(reply, error)
     }
 }
 

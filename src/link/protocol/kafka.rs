@@ -8,15 +8,18 @@
 
 mod call;
 mod fields;
+mod moved;
 mod outcome;
 mod request;
 mod rewrite;
+mod stand_in;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Begin, End, Kind, Label, Piece, Reader, Said, Unreadable};
+use super::{Answer, Begin, End, Kind, Label, MadeUp, Piece, Reader, Said, StandIn, Unfit, Unreadable};
+use crate::fault::ErrorReply;
 use call::Call;
 use request::Success;
 
@@ -40,7 +43,7 @@ const REPLY_HEAD: usize = 8;
 pub(super) fn readers(address: SocketAddr, prefix: &str) -> (Box<dyn Reader>, Box<dyn Reader>) {
     let asked = Asked::default();
     let requests = Requests { asked: asked.clone(), exchange: 0, left: None, prefix: prefix.to_owned() };
-    let replies = Replies { asked, address, left: None };
+    let replies = Replies { asked, address, left: None, call: None };
     (Box::new(requests), Box::new(replies))
 }
 
@@ -120,12 +123,23 @@ impl Reader for Requests {
         let label = Label { text, changes: call.changes() };
         Ok(Piece::Begin(Begin { exchange: self.exchange, len: here, kind: Kind::Request(label) }))
     }
+
+    fn stand_in(&mut self, request: &[u8], _label: &Label, answer: &Answer) -> Result<StandIn, Unfit> {
+        let mut queue = self.asked.queue();
+        let question = queue.back_mut().filter(|question| question.exchange == self.exchange);
+        let question = question.ok_or(Unfit("it wants no answer"))?;
+        let stand_in = stand_in::stand_in(question.call, request, answer)?;
+        (question.call, question.success) = (stand_in::CALL, Success::Unclear);
+        Ok(stand_in)
+    }
 }
 
 struct Replies {
     asked: Asked,
     address: SocketAddr,
     left: Option<Left>,
+    /// What the reply that began last answers.
+    call: Option<Call>,
 }
 
 impl Reader for Replies {
@@ -164,7 +178,12 @@ impl Reader for Replies {
         // Those before it will not be answered any more.
         queue.drain(..=place.unwrap_or_default());
         self.left = Some(Left { bytes: len - here, end });
+        self.call = Some(call);
         Ok(Piece::Begin(Begin { exchange, len: here, kind: Kind::Reply { rewritten } }))
+    }
+
+    fn fail(&self, reply: &[u8], error: Option<&ErrorReply>) -> Result<MadeUp, Unfit> {
+        stand_in::fail(self.call.ok_or(stand_in::UNKNOWN)?, reply, error)
     }
 }
 

@@ -9,11 +9,14 @@ mod http;
 mod kafka;
 mod postgres;
 mod redis;
+mod stand_in;
 
 use std::net::SocketAddr;
 
 use super::faults::Way;
+use crate::fault::ErrorReply;
 pub(super) use code::Code;
+pub(super) use stand_in::{Answer, MadeUp, Reply, StandIn, Unfit};
 
 /// What is spoken on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +70,26 @@ pub(super) trait Reader: Send {
     /// The stream has ended: whether that completes a message, as it does for some replies of HTTP/1.0.
     fn finish(&mut self) -> Option<End> {
         None
+    }
+
+    /// Of requests: why the one that has begun with `beginning`, or its reply, cannot be held back until it is complete.
+    /// That is so where its client waits for something in between.
+    fn holdable(&self, beginning: &[u8]) -> Result<(), Unfit> {
+        let _ = beginning;
+        Ok(())
+    }
+
+    /// Of requests: what goes to the upstream in the place of the one that ended last and has not been passed on. Its
+    /// reply is expected from now on.
+    fn stand_in(&mut self, request: &[u8], label: &Label, answer: &Answer) -> Result<StandIn, Unfit> {
+        let _ = (request, label, answer);
+        Err(Unfit("what is spoken here has no answers that can be made up"))
+    }
+
+    /// Of replies: the one that ended last as an error; without one, one that leaves doubt.
+    fn fail(&self, reply: &[u8], error: Option<&ErrorReply>) -> Result<MadeUp, Unfit> {
+        let _ = (reply, error);
+        Err(Unfit("what is spoken here has no answers that can be made up"))
     }
 }
 

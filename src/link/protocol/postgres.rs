@@ -9,6 +9,7 @@ mod kind;
 mod replies;
 mod requests;
 mod shape;
+mod stand_in;
 mod statements;
 mod token;
 mod truth;

@@ -7,6 +7,7 @@ mod commands;
 mod element;
 mod replies;
 mod requests;
+mod stand_in;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,8 +39,12 @@ enum Answer {
     Plain,
     /// Something of a script stands even if it fails halfway.
     Script,
+    /// Commands are queued from now on.
+    Multi,
     /// Nothing means that the transaction was not executed.
     Exec,
+    /// The transaction is given up.
+    Discard,
     /// The connection speaks another version from now on.
     Hello(u8),
     /// The connection is as new.

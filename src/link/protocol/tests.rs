@@ -2,6 +2,7 @@
 
 mod http;
 mod kafka;
+mod kafka_answers;
 mod noise;
 mod postgres;
 mod redis;

@@ -6,37 +6,29 @@ use std::time::Duration;
 use bytes::Buf;
 use tokio::time::Instant;
 
+use super::kept::{Fate, Kept};
 use super::{Pump, Stop};
 use crate::fault::Repeat;
 use crate::link::evidence::Evidence;
-use crate::link::exchange::{Loss, Opening, Place, REPEATABLE_MAX, Taker};
+use crate::link::exchange::{Loss, Opening, Place, Taker};
 use crate::link::faults::Way;
 use crate::link::hold::hold;
 use crate::link::protocol::{Begin, End, Kind, Label, Said};
 use crate::link::{LinkAct, Release, repeat};
 
-/// A request as it passes.
-#[derive(Default)]
-pub(super) struct Copy {
-    bytes: Vec<u8>,
-    too_long: bool,
-}
-
 impl Pump<'_> {
     /// `len` more bytes belong to the message that has begun. Gives back how many are ready now.
     pub(super) fn take(&mut self, ready: usize, len: usize) -> usize {
-        if let Some(copy) = &mut self.copy {
-            copy.too_long |= copy.bytes.len() + len > REPEATABLE_MAX;
-            if !copy.too_long {
-                copy.bytes.extend_from_slice(&self.buffer[ready..ready + len]);
+        let Some(kept) = &mut self.kept else { return ready + len };
+        match kept.add(&self.buffer[ready..ready + len]) {
+            Fate::Pass => ready + len,
+            Fate::Stay => {
+                // Nothing is ready while a message stays: it was let out when the message began.
+                self.buffer.advance(len);
+                0
             }
+            Fate::TooLong => self.release_too_long(len),
         }
-        if self.losing.is_some() {
-            // Nothing is ready while a reply is swallowed: it was let out when the reply began.
-            self.buffer.advance(len);
-            return 0;
-        }
-        ready + len
     }
 
     /// A message begins, with `ready` bytes before it. Gives back how many are ready now.
@@ -44,28 +36,37 @@ impl Pump<'_> {
         let Begin { exchange, len, kind } = begin;
         match kind {
             Kind::Request(label) => {
-                let ready = self.asked(exchange, &label, ready).await?;
-                self.connection.trace.passed(exchange);
+                let ready = self.asked(exchange, label, ready, len).await?;
+                if !matches!(self.kept, Some(Kept::Withheld { .. })) {
+                    self.connection.trace.passed(&self.connection.shared, exchange);
+                }
                 Ok(self.take(ready, len))
             }
             Kind::Reply { rewritten } => self.answered(exchange, len, rewritten, ready).await,
         }
     }
 
-    async fn asked(&mut self, exchange: u64, label: &Label, ready: usize) -> Result<usize, Stop> {
+    async fn asked(&mut self, exchange: u64, label: Label, ready: usize, len: usize) -> Result<usize, Stop> {
         let shared = &self.connection.shared;
         shared.tally.exchange(label.changes);
-        self.connection.trace.begun(shared, self.connection.number, exchange, label);
+        self.connection.trace.begun(shared, self.connection.number, exchange, &label);
         if self.armed.is_empty() {
             return Ok(ready);
         }
         let place = Place { seed: shared.seed, connection: self.connection.number, exchange };
-        let Opening { before, record } =
-            self.connection.exchanges.begun(&self.armed, place, label, shared.protocol.repeats());
+        let Opening { before, record, replaces } =
+            self.connection.exchanges.begun(&self.armed, place, &label, shared.protocol.repeats());
         if record {
-            self.copy = Some(Copy::default());
+            self.kept = Some(Kept::Copied(Some(Vec::new())));
         }
-        let Some(Taker { evidence, act }) = before else { return Ok(ready) };
+        if replaces && let Err(why) = self.reader.holdable(&self.buffer[ready..ready + len]) {
+            self.connection.exchanges.miss(exchange, why);
+        }
+        let Some(taker) = before else { return Ok(ready) };
+        if taker.act.answer().is_some() {
+            return self.withhold(exchange, taker, label, ready, len).await;
+        }
+        let Taker { evidence, act } = taker;
         // What came before it on this connection has nothing to do with it.
         self.emit(ready).await?;
         let label = &label.text;
@@ -118,14 +119,19 @@ impl Pump<'_> {
         if let Some(loss) = self.connection.exchanges.replying(exchange) {
             self.emit(ready).await?;
             ready = 0;
-            self.losing = Some(loss);
+            self.kept = Some(match loss.reply {
+                Some(_) => Kept::Replaced { loss, reply: Vec::new() },
+                None => Kept::Lost(loss),
+            });
         }
         let Some(rewritten) = rewritten else { return Ok(self.take(ready, len)) };
         self.emit(ready).await?;
         self.buffer.advance(len);
-        if self.losing.is_none() {
-            self.send(&rewritten).await?;
+        if self.kept.is_some() {
+            let len = self.put_back(rewritten);
+            return Ok(self.take(0, len));
         }
+        self.send(&rewritten).await?;
         Ok(0)
     }
 
@@ -134,8 +140,13 @@ impl Pump<'_> {
         let shared = &self.connection.shared;
         match self.way {
             Way::Requests => {
-                let Some(copy) = self.copy.take() else { return Ok(ready) };
-                let copy = (!copy.too_long).then_some(copy.bytes);
+                let copy = match self.kept.take() {
+                    Some(Kept::Copied(copy)) => copy,
+                    Some(Kept::Withheld { exchange, taker, label, request }) => {
+                        return self.answer(exchange, &taker.act, &label, request).await;
+                    }
+                    _ => return Ok(ready),
+                };
                 let Some(delivery) = self.connection.exchanges.requested(end.exchange, copy) else { return Ok(ready) };
                 if delivery.how != Repeat::Concurrently {
                     repeat::deliver(shared, delivery, None);
@@ -151,16 +162,46 @@ impl Pump<'_> {
                 if let Some(delivery) = self.connection.exchanges.answered(end.exchange) {
                     repeat::deliver(shared, delivery, None);
                 }
-                self.connection.trace.answered(shared, &end, self.losing.is_some());
-                let Some(loss) = self.losing.take() else { return Ok(ready) };
-                Err(self.lost(loss, &end).await)
+                match self.kept.take() {
+                    Some(Kept::Replaced { loss, reply }) => self.replace(loss, reply, &end).await,
+                    Some(Kept::Lost(loss)) => {
+                        self.connection.trace.answered(shared, &end, true);
+                        Err(self.lost(loss, &end).await)
+                    }
+                    _ => {
+                        self.connection.trace.answered(shared, &end, false);
+                        Ok(ready)
+                    }
+                }
+            }
+        }
+    }
+
+    /// No more bytes come, and a message is still kept.
+    pub(super) fn broke_off(&self, kept: Kept) -> Option<Stop> {
+        match kept {
+            Kept::Copied(_) => None,
+            Kept::Withheld { exchange, .. } => {
+                self.connection.exchanges.miss(exchange, "it broke off");
+                None
+            }
+            Kept::Replaced { loss: Loss { taker, label, .. }, .. } => {
+                taker.evidence.miss(format!("{label}: its reply broke off"));
+                None
+            }
+            Kept::Lost(Loss { taker, label, .. }) => {
+                match taker.act {
+                    LinkAct::HoldAfter => taker.evidence.miss(format!("{label}: its reply broke off")),
+                    _ => taker.evidence.act(format!("lost the unfinished reply to {label} (Sent)")),
+                }
+                Some(Stop::Taken)
             }
         }
     }
 
     /// The whole reply of a picked exchange has been read and not passed on.
     async fn lost(&mut self, loss: Loss, end: &End) -> Stop {
-        let Loss { taker: Taker { evidence, act }, label } = loss;
+        let Loss { taker: Taker { evidence, act }, label, .. } = loss;
         let code = end.code.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
         // Of anything else it is only known that the upstream had it: the reply may have been an error.
         let truth = if end.said == Said::Applied { "Applied" } else { "Sent" };

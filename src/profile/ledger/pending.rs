@@ -4,6 +4,7 @@ use super::books::Books;
 use super::facts::{Facts, Transfer};
 use super::oracles::probes;
 use crate::profile::Pending;
+use crate::report::text::count;
 
 /// What is owed at the end of these facts.
 pub(super) fn pending(facts: &Facts) -> Pending {
@@ -22,6 +23,9 @@ pub(super) fn pending(facts: &Facts) -> Pending {
         Pending::Nothing
     } else {
         let overtaken = !probes.is_empty() && unheard == 0;
-        Pending::Waiting { what: format!("{owed} transfers without an event, {unheard} probes"), overtaken }
+        Pending::Waiting {
+            what: format!("{} without an event, {}", count(owed as u64, "transfer"), count(unheard as u64, "probe")),
+            overtaken,
+        }
     }
 }

@@ -30,17 +30,17 @@ impl Nemesis<'_> {
                 turn = turn.lock() => turn,
             };
             self.steps[index].treating.store(true, Ordering::Release);
-            self.treat_once(index, at.act, victim, held).await;
+            self.treat_once(index, &at.act, victim, held).await;
             self.steps[index].treating.store(false, Ordering::Release);
         }
     }
 
-    async fn treat_once(&self, index: usize, act: Act, victim: &InstanceName, held: Held) {
+    async fn treat_once(&self, index: usize, act: &Act, victim: &InstanceName, held: Held) {
         let deed = match act {
             Act::Stall => Fault::Pause(victim.clone()),
             _ => Fault::Kill(victim.clone()),
         };
-        match inject::inject(&self.sandbox, &self.recorder, &deed).await {
+        match inject::inject(&self.sandbox, &self.recorder, &deed, &self.load_ended).await {
             Ok(_) => {}
             Err(inject::NotInjected::Pointless(why)) => return self.decide(index, Bite::Missed(why)),
             Err(inject::NotInjected::Failed(why)) => return self.fail(why),
@@ -53,7 +53,7 @@ impl Nemesis<'_> {
                 () = self.heal_due(self.steps[index].step.heal, sent) => {}
             }
         };
-        let stalled = act == Act::Stall;
+        let stalled = *act == Act::Stall;
         if stalled {
             over.await;
             held.release(&format!("{victim} was stopped"), Release::GoOn);

@@ -1,6 +1,9 @@
 //! A real Apache Kafka of our own: one broker that is its own controller.
 
 mod broker;
+mod phantom;
+mod reproduce;
+mod rewind;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -11,10 +14,16 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::Mutex;
 
 use self::broker::Broker;
+pub use self::phantom::{PhantomMember, Seen};
+pub use self::reproduce::Copied;
+pub use self::rewind::Rewound;
 use super::needs::KafkaPrograms;
 use super::place::Place;
 use super::service::{on_free_ports, until_ready};
@@ -27,6 +36,8 @@ const READY_DEADLINE: Duration = Duration::from_secs(90);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 const GONE_DEADLINE: Duration = Duration::from_secs(10);
 const METADATA_EVERY: Duration = Duration::from_millis(2);
+/// How long a consumer waits for something before it looks around.
+const POLL: Duration = Duration::from_millis(20);
 
 /// A Kafka broker. What it acknowledged survives the death of its process.
 #[derive(Debug)]
@@ -156,6 +167,11 @@ impl Kafka {
         super::process::log_tail(&self.broker.log(), lines)
     }
 
+    /// What a client of the harness begins with.
+    fn client(&self) -> ClientConfig {
+        client(self.broker.address())
+    }
+
     /// A broker is in the metadata when the controller lets it serve.
     async fn probe(&self) -> Result<(), String> {
         let serves = self.metadata(None, |found| !found.brokers().is_empty()).await?;
@@ -201,14 +217,58 @@ impl Kafka {
     }
 }
 
-fn admin(broker: SocketAddr) -> Result<Admin, StartError> {
-    let admin = ClientConfig::new()
+/// A group of consumers.
+struct Group {
+    /// How many members it has.
+    members: usize,
+    /// How they share partitions; empty while nothing is shared.
+    protocol: String,
+}
+
+fn group<C: ConsumerContext>(consumer: &BaseConsumer<C>, name: &str) -> Result<Group, KafkaError> {
+    let end = Instant::now() + ANSWER_DEADLINE;
+    let list = loop {
+        match consumer.fetch_group_list(Some(name), ANSWER_DEADLINE) {
+            // While the first group of all is being made, the broker does not know them yet.
+            Err(error) if is_loading(&error) && Instant::now() < end => std::thread::sleep(POLL),
+            list => break list?,
+        }
+    };
+    let found = list.groups().iter().find(|group| group.name() == name);
+    let group = found.map(|group| Group { members: group.members().len(), protocol: group.protocol().to_owned() });
+    Ok(group.unwrap_or(Group { members: 0, protocol: String::new() }))
+}
+
+fn is_loading(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    let loading = [CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator];
+    error.rdkafka_error_code().is_some_and(|code| loading.contains(&code))
+}
+
+/// The partitions of a topic.
+fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i32>, KafkaError> {
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER_DEADLINE)?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    let partitions = found.map(|found| found.partitions().iter().map(MetadataPartition::id).collect::<Vec<_>>());
+    match partitions {
+        Some(partitions) if !partitions.is_empty() => Ok(partitions),
+        _ => Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition)),
+    }
+}
+
+fn client(broker: SocketAddr) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client
         .set("bootstrap.servers", broker.to_string())
         // Back at once after a restart.
         .set("reconnect.backoff.ms", "10")
-        .set("reconnect.backoff.max.ms", "50")
-        .create()
-        .map_err(|error| StartError::Client { server: SERVER, why: error.to_string() })?;
+        .set("reconnect.backoff.max.ms", "50");
+    client
+}
+
+fn admin(broker: SocketAddr) -> Result<Admin, StartError> {
+    let admin =
+        client(broker).create().map_err(|error| StartError::Client { server: SERVER, why: error.to_string() })?;
     Ok(Admin(Arc::new(admin)))
 }
 

@@ -127,6 +127,8 @@ impl Cluster {
              fsync = off\n\
              full_page_writes = off\n\
              max_wal_size = 1GB\n\
+             # With who met which error in which database, to see what became of a fault.
+             log_line_prefix = '%m [%p] %a %e %d '
              # In files of the data directory, so that a kill leaves nothing elsewhere.\n\
              dynamic_shared_memory_type = mmap\n",
             port = port.number(),

@@ -3,6 +3,8 @@
 mod children;
 mod cluster;
 mod kept;
+mod read_only;
+mod sessions;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -15,6 +17,8 @@ use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::sync::Mutex;
 
 use self::cluster::Cluster;
+pub use self::read_only::{ReadOnly, WasReadOnly};
+pub use self::sessions::EndedSessions;
 use super::needs::PostgresPrograms;
 use super::place::Place;
 use super::service::{on_free_ports, until_ready};
@@ -24,6 +28,8 @@ const SERVER: &str = "postgres";
 const USER: &str = "fireassay";
 /// The database that is always there, for the harness's own statements.
 const OWN_DATABASE: &str = "postgres";
+/// What the harness's own sessions call themselves, so that a fault on the target's leaves them alone.
+const HARNESS: &str = "fireassay-harness";
 /// For a start from nothing or from a crash, on an overloaded machine.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 /// For one statement of the harness.
@@ -91,6 +97,12 @@ impl Postgres {
     #[must_use]
     pub fn url(&self, database: &str, at: SocketAddr) -> String {
         format!("postgres://{USER}:{}@{at}/{database}", self.cluster.password())
+    }
+
+    /// How the harness itself connects to `database`: faults on the target's sessions leave this one alone.
+    #[must_use]
+    pub fn harness_url(&self, database: &str) -> String {
+        format!("{}?application_name={HARNESS}", self.url(database, self.address()))
     }
 
     /// Creates an empty database.
@@ -195,13 +207,21 @@ impl Postgres {
     }
 
     async fn execute(&self, statement: String, what: impl Fn() -> String) -> Result<(), ServiceError> {
+        self.answer(self.pool.execute(AssertSqlSafe(statement)), what).await.map(drop)
+    }
+
+    /// The answer to a statement of the harness, before its deadline.
+    async fn answer<T>(
+        &self,
+        statement: impl Future<Output = Result<T, sqlx::Error>>,
+        what: impl Fn() -> String,
+    ) -> Result<T, ServiceError> {
         // The pool would go on trying to connect until its deadline.
         if self.process.lock().await.is_none() {
             return Err(failure(what(), "it has been killed and not started again"));
         }
-        let run = self.pool.execute(AssertSqlSafe(statement));
-        match tokio::time::timeout(STATEMENT_DEADLINE, run).await {
-            Ok(Ok(_)) => Ok(()),
+        match tokio::time::timeout(STATEMENT_DEADLINE, statement).await {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(failure(what(), &error)),
             Err(_) => Err(failure(what(), &format!("no answer within {} s", STATEMENT_DEADLINE.as_secs()))),
         }

@@ -95,6 +95,8 @@ defects! {
     DoubtAsDecline = "doubt-as-decline",
     /// Nothing that waits for the database has a limit.
     NoTimeouts = "no-timeouts",
+    /// A database that was read-only once is not written to again.
+    MaintenanceForGood = "maintenance-for-good",
     /// SIGTERM ends the process at once.
     AbruptStop = "abrupt-stop",
     /// An event is marked as sent when it has been handed to the client library.

@@ -40,8 +40,8 @@ impl<'a> Fields<'a> {
         None
     }
 
-    /// The number of entries of an array; a missing array has none. A number that cannot be true ends in `None` soon:
-    /// every entry takes bytes.
+    /// The number of entries of an array, or of bytes; what is missing has none. A number that cannot be true ends in
+    /// `None` soon: every entry takes bytes.
     pub(super) fn count(&mut self) -> Option<u64> {
         if self.flexible {
             return Some(self.varint()?.saturating_sub(1));

@@ -3,6 +3,7 @@
 use super::call::{Call, key};
 use super::fields::Fields;
 use super::request::Success;
+use crate::fault::kafka_errors;
 use crate::link::protocol::{Code, Said};
 
 /// The longest reply that is gathered to be read.
@@ -15,12 +16,22 @@ pub(super) fn concerns(call: Call, len: usize) -> bool {
 
 /// Reads what follows the correlation id.
 pub(super) fn read(call: Call, body: &[u8], success: Success) -> (Said, Option<Code>) {
-    let mut fields = Fields { rest: body, flexible: call.is_flexible() };
     let mut errors = Errors::default();
-    if collect(call, &mut fields, &mut errors).is_none() {
-        return (Said::Unclear, None);
+    match collect(call, body, |_, error| errors.add(error)) {
+        Some(()) => errors.said(success),
+        None => (Said::Unclear, None),
     }
-    errors.said(success)
+}
+
+/// The reply with this error in the place of every success. `None` when it cannot be read.
+pub(super) fn fail(call: Call, body: &[u8], error: i16) -> Option<Vec<u8>> {
+    let mut failed = body.to_vec();
+    collect(call, body, |at, before| {
+        if before == 0 {
+            failed[at..at + 2].copy_from_slice(&error.to_be_bytes());
+        }
+    })?;
+    Some(failed)
 }
 
 /// The error codes of a reply, one for each partition.
@@ -44,7 +55,7 @@ impl Errors {
     fn said(&self, success: Success) -> (Said, Option<Code>) {
         if self.bad {
             let said = if self.good || self.doubtful { Said::Unclear } else { Said::Refused };
-            return (said, Code::new(error_name(self.first).as_bytes()));
+            return (said, Code::new(kafka_errors::name(self.first).as_bytes()));
         }
         match success {
             Success::Stands if self.good => (Said::Applied, None),
@@ -55,16 +66,21 @@ impl Errors {
     }
 }
 
-fn collect(call: Call, fields: &mut Fields<'_>, errors: &mut Errors) -> Option<()> {
+/// Tells where in a reply the error codes are, and which.
+fn collect(call: Call, body: &[u8], mut tell: impl FnMut(usize, i16)) -> Option<()> {
     let Call { key, version } = call;
+    let fields = &mut Fields { rest: body, flexible: call.is_flexible() };
+    let mut error = |fields: &mut Fields<'_>| {
+        let at = body.len() - fields.rest.len();
+        fields.int16().map(|error| tell(at, error))
+    };
     fields.tags()?;
     if matches!(key, key::END_TXN | key::TXN_OFFSET_COMMIT) || (key == key::OFFSET_COMMIT && version >= 3) {
         // How long the client is throttled.
         fields.take(4)?;
     }
     if key == key::END_TXN {
-        errors.add(fields.int16()?);
-        return Some(());
+        return error(fields);
     }
     let numbered = matches!((key, version), (key::PRODUCE, 13..) | (key::OFFSET_COMMIT, 10..));
     for _ in 0..fields.count()? {
@@ -75,7 +91,7 @@ fn collect(call: Call, fields: &mut Fields<'_>, errors: &mut Errors) -> Option<(
         }
         for _ in 0..fields.count()? {
             fields.take(4)?;
-            errors.add(fields.int16()?);
+            error(fields)?;
             if key == key::PRODUCE {
                 produced(version, fields)?;
             }
@@ -105,7 +121,7 @@ fn produced(version: i16, fields: &mut Fields<'_>) -> Option<()> {
 /// it has written something down of which it does not know whether the other replicas have it.
 fn leaves_doubt(error: i16) -> bool {
     matches!(
-        error_name(error).as_str(),
+        kafka_errors::name(error).as_ref(),
         "UNKNOWN_SERVER_ERROR"
             | "REQUEST_TIMED_OUT"
             | "NETWORK_EXCEPTION"
@@ -116,50 +132,4 @@ fn leaves_doubt(error: i16) -> bool {
             | "CONCURRENT_TRANSACTIONS"
             | "KAFKA_STORAGE_ERROR"
     )
-}
-
-/// As Kafka's protocol guide has them.
-fn error_name(error: i16) -> String {
-    let name = match error {
-        -1 => "UNKNOWN_SERVER_ERROR",
-        2 => "CORRUPT_MESSAGE",
-        3 => "UNKNOWN_TOPIC_OR_PARTITION",
-        6 => "NOT_LEADER_OR_FOLLOWER",
-        7 => "REQUEST_TIMED_OUT",
-        10 => "MESSAGE_TOO_LARGE",
-        13 => "NETWORK_EXCEPTION",
-        14 => "COORDINATOR_LOAD_IN_PROGRESS",
-        15 => "COORDINATOR_NOT_AVAILABLE",
-        16 => "NOT_COORDINATOR",
-        17 => "INVALID_TOPIC_EXCEPTION",
-        18 => "RECORD_LIST_TOO_LARGE",
-        19 => "NOT_ENOUGH_REPLICAS",
-        20 => "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
-        21 => "INVALID_REQUIRED_ACKS",
-        22 => "ILLEGAL_GENERATION",
-        25 => "UNKNOWN_MEMBER_ID",
-        27 => "REBALANCE_IN_PROGRESS",
-        28 => "INVALID_COMMIT_OFFSET_SIZE",
-        29 => "TOPIC_AUTHORIZATION_FAILED",
-        30 => "GROUP_AUTHORIZATION_FAILED",
-        31 => "CLUSTER_AUTHORIZATION_FAILED",
-        45 => "OUT_OF_ORDER_SEQUENCE_NUMBER",
-        46 => "DUPLICATE_SEQUENCE_NUMBER",
-        47 => "INVALID_PRODUCER_EPOCH",
-        48 => "INVALID_TXN_STATE",
-        49 => "INVALID_PRODUCER_ID_MAPPING",
-        51 => "CONCURRENT_TRANSACTIONS",
-        53 => "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
-        56 => "KAFKA_STORAGE_ERROR",
-        59 => "UNKNOWN_PRODUCER_ID",
-        82 => "FENCED_INSTANCE_ID",
-        87 => "INVALID_RECORD",
-        90 => "PRODUCER_FENCED",
-        100 => "UNKNOWN_TOPIC_ID",
-        110 => "FENCED_MEMBER_EPOCH",
-        113 => "STALE_MEMBER_EPOCH",
-        120 => "TRANSACTION_ABORTABLE",
-        error => return format!("error-{error}"),
-    };
-    name.to_owned()
 }

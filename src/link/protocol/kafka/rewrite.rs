@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use super::call::{Call, key};
 use super::fields::Fields;
+use super::moved::Moved;
 
 /// The highest version that a client is told of. A negative one: not offered at all.
 const OFFERED: [(i16, i16); 8] = [
@@ -43,37 +44,28 @@ pub(super) fn rewrite(call: Call, body: &[u8], address: SocketAddr) -> Option<Ve
         return None;
     }
     let flexible = call.is_flexible();
-    let mut reply =
-        Reply { fields: Fields { rest: body, flexible }, out: Vec::with_capacity(body.len() + 64), address };
+    let mut reply = Moved::new(body, flexible);
     // ApiVersions replies never have tagged fields in their header: the client does not know yet what both can read.
     if flexible && key != key::API_VERSIONS {
         reply.tags()?;
     }
     match key {
-        key::PRODUCE => reply.produce(version)?,
-        key::METADATA => reply.metadata(version)?,
-        key::FIND_COORDINATOR => reply.find_coordinator(version)?,
+        key::PRODUCE => reply.produce(version, address)?,
+        key::METADATA => reply.metadata(version, address)?,
+        key::FIND_COORDINATOR => reply.find_coordinator(version, address)?,
         key::API_VERSIONS => reply.api_versions()?,
-        key::DESCRIBE_CLUSTER => reply.describe_cluster(version)?,
+        key::DESCRIBE_CLUSTER => reply.describe_cluster(version, address)?,
         _ => return None,
     }
     reply.out.extend_from_slice(reply.fields.rest);
     Some(reply.out)
 }
 
-/// A reply on its way from `fields` to `out`. Every method moves what it is named after; what no method has moved at the
-/// end is moved as it is.
-struct Reply<'a> {
-    fields: Fields<'a>,
-    out: Vec<u8>,
-    address: SocketAddr,
-}
-
-impl<'a> Reply<'a> {
-    fn metadata(&mut self, version: i16) -> Option<()> {
+impl Moved<'_> {
+    fn metadata(&mut self, version: i16, address: SocketAddr) -> Option<()> {
         self.fixed(if version >= 3 { 4 } else { 0 })?;
         for _ in 0..self.count()? {
-            self.broker()?;
+            self.broker(address)?;
             if version >= 1 {
                 self.text()?;
             }
@@ -82,18 +74,18 @@ impl<'a> Reply<'a> {
         Some(())
     }
 
-    fn find_coordinator(&mut self, version: i16) -> Option<()> {
+    fn find_coordinator(&mut self, version: i16, address: SocketAddr) -> Option<()> {
         self.fixed(if version >= 1 { 4 } else { 0 })?;
         if version < 4 {
             self.fixed(2)?;
             if version >= 1 {
                 self.text()?;
             }
-            return self.broker();
+            return self.broker(address);
         }
         for _ in 0..self.count()? {
             self.text()?;
-            self.broker()?;
+            self.broker(address)?;
             self.fixed(2)?;
             self.text()?;
             self.tags()?;
@@ -101,14 +93,14 @@ impl<'a> Reply<'a> {
         Some(())
     }
 
-    fn describe_cluster(&mut self, version: i16) -> Option<()> {
+    fn describe_cluster(&mut self, version: i16, address: SocketAddr) -> Option<()> {
         self.fixed(4 + 2)?;
         self.text()?;
         self.fixed(if version >= 1 { 1 } else { 0 })?;
         self.text()?;
         self.fixed(4)?;
         for _ in 0..self.count()? {
-            self.broker()?;
+            self.broker(address)?;
             self.text()?;
             self.fixed(if version >= 2 { 1 } else { 0 })?;
             self.tags()?;
@@ -117,7 +109,7 @@ impl<'a> Reply<'a> {
     }
 
     /// From version 10 on: brokers are in tagged field 0 of the whole reply.
-    fn produce(&mut self, version: i16) -> Option<()> {
+    fn produce(&mut self, version: i16, address: SocketAddr) -> Option<()> {
         for _ in 0..self.count()? {
             if version >= 13 {
                 self.fixed(16)?;
@@ -144,10 +136,9 @@ impl<'a> Reply<'a> {
                 continue;
             }
             // Its size changes with the addresses: write the field apart, then its size, then the field.
-            let fields = Fields { rest: self.fields.sized()?, flexible: true };
-            let mut endpoints = Reply { fields, out: Vec::new(), address: self.address };
+            let mut endpoints = Moved::new(self.fields.sized()?, true);
             for _ in 0..endpoints.count()? {
-                endpoints.broker()?;
+                endpoints.broker(address)?;
                 endpoints.text()?;
                 endpoints.tags()?;
             }
@@ -175,7 +166,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Node id, host and port, the latter two replaced. An empty host stands for no broker and stays.
-    fn broker(&mut self) -> Option<()> {
+    fn broker(&mut self, address: SocketAddr) -> Option<()> {
         self.fixed(4)?;
         let host = self.fields.text()?;
         let port = self.fields.take(4)?;
@@ -183,58 +174,9 @@ impl<'a> Reply<'a> {
             self.put_text(host);
             self.out.extend_from_slice(port);
         } else {
-            self.put_text(Some(self.address.ip().to_string().as_bytes()));
-            self.out.extend_from_slice(&u32::from(self.address.port()).to_be_bytes());
+            self.put_text(Some(address.ip().to_string().as_bytes()));
+            self.out.extend_from_slice(&u32::from(address.port()).to_be_bytes());
         }
         Some(())
-    }
-
-    /// Moves what `take` takes, as it is.
-    fn moved<T>(&mut self, take: impl FnOnce(&mut Fields<'a>) -> Option<T>) -> Option<T> {
-        let before = self.fields.rest;
-        let taken = take(&mut self.fields)?;
-        self.out.extend_from_slice(&before[..before.len() - self.fields.rest.len()]);
-        Some(taken)
-    }
-
-    fn fixed(&mut self, len: usize) -> Option<()> {
-        self.moved(|fields| fields.take(len)).map(drop)
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        self.moved(Fields::varint)
-    }
-
-    fn count(&mut self) -> Option<u64> {
-        self.moved(Fields::count)
-    }
-
-    fn text(&mut self) -> Option<()> {
-        self.moved(Fields::text).map(drop)
-    }
-
-    fn sized(&mut self) -> Option<()> {
-        self.moved(Fields::sized).map(drop)
-    }
-
-    fn tags(&mut self) -> Option<()> {
-        self.moved(Fields::tags)
-    }
-
-    fn put_varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.out.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.out.push(value as u8);
-    }
-
-    fn put_text(&mut self, text: Option<&[u8]>) {
-        if self.fields.flexible {
-            self.put_varint(text.map_or(0, |text| text.len() as u64 + 1));
-        } else {
-            self.out.extend_from_slice(&text.map_or(-1, |text| text.len() as i16).to_be_bytes());
-        }
-        self.out.extend_from_slice(text.unwrap_or_default());
     }
 }

@@ -3,7 +3,8 @@
 use super::frame::Frame;
 use super::truth::Truth;
 use super::{Asked, Question};
-use crate::link::protocol::{Begin, End, Kind, Piece, Reader, Unreadable};
+use crate::fault::ErrorReply;
+use crate::link::protocol::{Begin, End, Kind, MadeUp, Piece, Reader, Unfit, Unreadable};
 
 /// How much of an ErrorResponse is looked at; the code is among the first fields.
 const ERROR_MAX: usize = 512;
@@ -235,5 +236,9 @@ impl Reader for Replies {
             Some(piece) => Ok(piece),
             None => self.walk(bytes),
         }
+    }
+
+    fn fail(&self, reply: &[u8], error: Option<&ErrorReply>) -> Result<MadeUp, Unfit> {
+        super::stand_in::fail(reply, error)
     }
 }

@@ -3,8 +3,8 @@
 use super::batch::Batch;
 use super::frame::{Frame, HEAD};
 use super::statements::Statements;
-use super::{Asked, Question};
-use crate::link::protocol::{Begin, End, Kind, Label, Piece, Reader, Unreadable};
+use super::{Asked, Question, stand_in};
+use crate::link::protocol::{Answer, Begin, End, Kind, Label, Piece, Reader, StandIn, Unfit, Unreadable};
 
 /// The most of a batch that is held back until its end is there.
 const HOLD_MAX: usize = 64 << 10;
@@ -239,6 +239,18 @@ impl Reader for Requests {
             Phase::Messages => self.gather(bytes),
             Phase::Cancelled => Ok(Piece::Pass(bytes.len())),
         }
+    }
+
+    fn holdable(&self, _beginning: &[u8]) -> Result<(), Unfit> {
+        if self.left > 0 || !self.last {
+            return Err(Unfit("longer than 64 KiB, or answered in parts"));
+        }
+        if self.batch.copies_in() { Err(Unfit("it goes on with a copy of data")) } else { Ok(()) }
+    }
+
+    fn stand_in(&mut self, _request: &[u8], label: &Label, answer: &Answer) -> Result<StandIn, Unfit> {
+        // One ReadyForQuery answers it, as it would have answered what it stands for.
+        stand_in::stand_in(&label.text, answer)
     }
 }
 

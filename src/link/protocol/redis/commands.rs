@@ -3,13 +3,21 @@
 use super::Answer;
 use crate::link::protocol::{Label, Unreadable};
 
+/// Longer than the name of any command with subcommands.
+const NAME_MAX: usize = 16;
+
 /// How many words of a command have to be known, its name included.
 pub(super) fn words_to_know(name: &[u8]) -> usize {
-    match folded(name).as_str() {
+    // On the stack: this is asked of every command, mostly of many in a pipeline.
+    let mut upper = [0; NAME_MAX];
+    let Some(upper) = upper.get_mut(..name.len()) else { return 1 };
+    upper.copy_from_slice(name);
+    upper.make_ascii_uppercase();
+    match std::str::from_utf8(upper) {
         // CLIENT REPLY OFF
-        "CLIENT" => 3,
-        "HELLO" => 2,
-        name if has_subcommands(name) => 2,
+        Ok("CLIENT") => 3,
+        Ok("HELLO") => 2,
+        Ok(name) if has_subcommands(name) => 2,
         _ => 1,
     }
 }
@@ -28,7 +36,9 @@ pub(super) fn describe(words: &[&[u8]], args: usize) -> Result<(Label, Answer), 
             return Err(Unreadable("replies were switched off"));
         }
         "EVAL" | "EVALSHA" | "EVAL_RO" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" => Answer::Script,
+        "MULTI" => Answer::Multi,
         "EXEC" => Answer::Exec,
+        "DISCARD" => Answer::Discard,
         "HELLO" if word(1) == "3" => Answer::Hello(3),
         "HELLO" if word(1) == "2" => Answer::Hello(2),
         "RESET" => Answer::Reset,
@@ -44,7 +54,13 @@ pub(super) fn describe(words: &[&[u8]], args: usize) -> Result<(Label, Answer), 
 
 /// In upper case, and with nothing in it that a terminal would act on.
 fn folded(word: &[u8]) -> String {
-    word.to_ascii_uppercase().escape_ascii().to_string()
+    match std::str::from_utf8(word) {
+        // Nothing to escape, as nearly always: escaping each byte takes longer than all the rest that is done to a command.
+        Ok(name) if word.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_|".contains(byte)) => {
+            name.to_ascii_uppercase()
+        }
+        _ => word.to_ascii_uppercase().escape_ascii().to_string(),
+    }
 }
 
 fn has_subcommands(name: &str) -> bool {

@@ -115,6 +115,21 @@ pub(super) fn number(bytes: &[u8]) -> Result<Option<(i64, usize)>, Unreadable> {
         return if window.len() < NUMBER_MAX { Ok(None) } else { Err(Unreadable("a length is no number")) };
     };
     let digits = window.get(1..end).and_then(|line| line.strip_suffix(b"\r"));
-    let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.parse().ok());
-    number.map(|number| Some((number, end + 1))).ok_or(Unreadable("a length is no number"))
+    digits.and_then(parsed).map(|number| Some((number, end + 1))).ok_or(Unreadable("a length is no number"))
+}
+
+/// As `str::parse`, which would look at every byte twice. Every element has a number or two.
+fn parsed(digits: &[u8]) -> Option<i64> {
+    let (sign, digits) = match digits {
+        [b'-', rest @ ..] => (-1, rest),
+        [b'+', rest @ ..] => (1, rest),
+        rest => (1, rest),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_i64, |number, digit| {
+        let value = i64::from(digit.wrapping_sub(b'0'));
+        if value > 9 { None } else { number.checked_mul(10)?.checked_add(sign * value) }
+    })
 }

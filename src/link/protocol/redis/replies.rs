@@ -2,7 +2,8 @@
 
 use super::element::{NUMBER_MAX, Rest, number};
 use super::{Answer, Asked, Question};
-use crate::link::protocol::{Begin, Code, End, Kind, Piece, Reader, Said, Unreadable};
+use crate::fault::ErrorReply;
+use crate::link::protocol::{Begin, Code, End, Kind, MadeUp, Piece, Reader, Said, Unfit, Unreadable};
 
 /// How much of an element is looked at to say what it is.
 const LOOK_MAX: usize = 64;
@@ -162,6 +163,10 @@ impl Reader for Replies {
         }
         let len = self.rest.advance(bytes)?;
         Ok(self.pass(len))
+    }
+
+    fn fail(&self, _reply: &[u8], error: Option<&ErrorReply>) -> Result<MadeUp, Unfit> {
+        super::stand_in::error(error, "ERR upstream failure")
     }
 }
 

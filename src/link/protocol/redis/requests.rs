@@ -2,8 +2,8 @@
 
 use super::commands::{describe, words_to_know};
 use super::element::{Rest, number};
-use super::{Asked, Question};
-use crate::link::protocol::{Begin, End, Kind, Label, Piece, Reader, Unreadable};
+use super::{Answer, Asked, Question, stand_in};
+use crate::link::protocol::{self, Begin, End, Kind, Label, Piece, Reader, StandIn, Unfit, Unreadable};
 
 /// The longest command that comes as a line; Redis takes no longer one.
 const LINE_MAX: usize = 64 << 10;
@@ -22,6 +22,8 @@ pub(super) struct Requests {
     open: Option<End>,
     /// What is left of it.
     rest: Rest,
+    /// Commands are queued until the transaction ends.
+    queues: bool,
 }
 
 /// The beginning of a command: the words that name it.
@@ -35,7 +37,7 @@ struct Beginning<'a> {
 
 impl Requests {
     pub(super) fn new(asked: Asked) -> Self {
-        Self { asked, exchange: 0, open: None, rest: Rest::default() }
+        Self { asked, exchange: 0, open: None, rest: Rest::default(), queues: false }
     }
 
     fn begin(&mut self, beginning: Beginning<'_>, bytes: &[u8]) -> Result<Piece, Unreadable> {
@@ -47,6 +49,11 @@ impl Requests {
         let (label, answer) = describe(&words, args)?;
         self.asked.ask(Question { exchange: self.exchange + 1, answer })?;
         self.exchange += 1;
+        match answer {
+            Answer::Multi => self.queues = true,
+            Answer::Exec | Answer::Discard | Answer::Reset => self.queues = false,
+            _ => {}
+        }
         self.rest = rest;
         let len = len + self.rest.advance(&bytes[len..]).unwrap_or(0);
         self.open = Some(End::request(self.exchange, len as u64));
@@ -76,6 +83,14 @@ impl Reader for Requests {
             Some(beginning) => self.begin(beginning, bytes),
             None => Ok(Piece::More),
         }
+    }
+
+    fn stand_in(&mut self, request: &[u8], label: &Label, answer: &protocol::Answer) -> Result<StandIn, Unfit> {
+        let stand_in = stand_in::stand_in(request, &label.text, answer, self.queues)?;
+        if label.text == "MULTI" {
+            self.queues = false;
+        }
+        Ok(stand_in)
     }
 }
 

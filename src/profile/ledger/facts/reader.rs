@@ -101,6 +101,7 @@ impl Reader {
             | What::Played(_)
             | What::Words { .. }
             | What::Exchange(_)
+            | What::Reproduced { .. }
             | What::Rested
             | What::Blind { .. }
             | What::Unsettled { .. }

@@ -66,6 +66,7 @@ fn is_of_redis(fault: &Fault) -> bool {
     let edge = |edge: &Edge| edge.to == Node::Redis;
     match fault {
         Fault::KillRedis(_) | Fault::FlushRedis => true,
+        Fault::Server(fault) => fault.server() == Node::Redis,
         Fault::Partition { edge: on, .. } | Fault::Cut { edge: on } | Fault::Blackhole { edge: on } => edge(on),
         _ => false,
     }

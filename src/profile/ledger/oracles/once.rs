@@ -2,6 +2,7 @@
 
 use super::{Found, Seen};
 use crate::profile::ledger::facts::Transfer;
+use crate::report::text::count;
 
 pub(super) fn judge(seen: &Seen<'_>) -> Found {
     let mut found = Found::default();
@@ -18,8 +19,8 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
                 let expected = format!("{} takes effect once", seen.intent(id));
                 let (one, other) = (seen.posted(first), seen.posted(second));
                 let text = format!(
-                    "sent {} times, it is in the journal {} times: {}{one} and {other}",
-                    intent.sent,
+                    "sent {}, it is in the journal {} times: {}{one} and {other}",
+                    count(intent.sent.into(), "time"),
                     effects.count,
                     if effects.count > 2 { "first " } else { "" },
                 );

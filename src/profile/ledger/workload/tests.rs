@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use super::LedgerWorkload;
 use crate::fault::spec::{FaultSpec, Span};
-use crate::fault::{Trigger, resolve};
+use crate::fault::{StormSpec, Trigger, resolve};
 use crate::history::InstanceName;
 use crate::profile::Workload;
 use crate::profile::script::{Arrival, Script};
-use crate::suite::{Explore, Requirement, Tier};
+use crate::suite::{Requirement, Tier};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +33,9 @@ struct CaseFile {
     #[serde(default)]
     fault: Vec<FaultSpec>,
     #[expect(dead_code, reason = "read so that it is known")]
-    explore: Option<Explore>,
+    explore: Option<String>,
+    #[expect(dead_code, reason = "read so that it is known")]
+    storm: Option<StormSpec>,
     #[serde(default)]
     read_every: Option<Span>,
     settle: Span,

@@ -40,6 +40,7 @@ impl Ledger {
         if let Some(known) = self.remembered(&work.key).await {
             return idempotency::matching(known, &work.canonical, &self.defects);
         }
+        self.admit()?;
         let mut attempt = 1;
         let answer = loop {
             match self.attempt(&work).await {
@@ -47,7 +48,7 @@ impl Ledger {
                     tracing::info!(%error, attempt, "trying again");
                     attempt += 1;
                 }
-                outcome => break outcome?,
+                outcome => break outcome.inspect_err(|error| self.take_note(error))?,
             }
         };
         let forgets = answer.status != 201 && self.defects.has(Defect::DeclineNotStored);

@@ -6,6 +6,7 @@ mod error;
 mod execute;
 mod hearsay;
 mod idempotency;
+mod maintenance;
 mod outbox;
 mod piecemeal;
 mod posting;
@@ -30,6 +31,7 @@ pub(crate) struct Ledger {
     defects: Defects,
     memory: idempotency::Memory,
     hearsay: hearsay::Hearsay,
+    maintenance: maintenance::Maintenance,
     publisher: publish::Publisher,
 }
 
@@ -46,6 +48,7 @@ impl Ledger {
             defects: config.defects.clone(),
             memory: idempotency::Memory::default(),
             hearsay: hearsay::Hearsay::default(),
+            maintenance: maintenance::Maintenance::default(),
             publisher: publish::Publisher::new(config),
         })
     }

@@ -23,6 +23,12 @@ impl StoreError {
         matches!(error.code().as_deref(), Some("40P01" | "40001"))
     }
 
+    /// The database refuses to write; for a defect, because it makes no difference to a caller who may ask again.
+    pub(crate) fn is_read_only(&self) -> bool {
+        let Self::Failed(sqlx::Error::Database(error)) = self else { return false };
+        error.code().as_deref() == Some("25006")
+    }
+
     /// The connection broke, so that nobody knows how far the transaction came.
     pub(crate) fn is_connection_lost(&self) -> bool {
         match self {
