@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::callers::Callers;
+use crate::profile::callers::Callers;
 use super::composer::{Composer, name};
-use super::programme::Programme;
+use crate::profile::programme::Programme;
 use super::transfers::two;
 use crate::history::{IntentId, RawBody};
 use crate::profile::Script;

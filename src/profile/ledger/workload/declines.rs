@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::callers::Callers;
+use crate::profile::callers::Callers;
 use super::composer::Composer;
-use super::programme::Programme;
+use crate::profile::programme::Programme;
 use crate::profile::Script;
 
 /// What is on a poor account, in minor units. Every caller asks for about half of it.

@@ -3,9 +3,9 @@
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::callers::Callers;
+use crate::profile::callers::Callers;
 use super::composer::{AccountNumber, Composer};
-use super::programme::{Programme, pick};
+use crate::profile::programme::{Programme, pick};
 use crate::profile::Script;
 
 /// More than any account ever has, in minor units.
