@@ -22,7 +22,13 @@ impl<Kind> Default for Silence<Kind> {
 impl<Kind: Ord> Silence<Kind> {
     /// Notes a failure of an intent, sent at one moment and over at the other; whether there was another one before it that no
     /// standstill explains together with it.
-    pub(in crate::profile) fn is_repeated(&mut self, kind: Kind, of: IntentId, sent: Moment, end: Option<Moment>) -> bool {
+    pub(in crate::profile) fn is_repeated(
+        &mut self,
+        kind: Kind,
+        of: IntentId,
+        sent: Moment,
+        end: Option<Moment>,
+    ) -> bool {
         let end = end.unwrap_or(Moment(u64::MAX));
         let first = self.first.entry(kind).or_default();
         let is_repeated = first.iter().any(|(ended, intent)| *intent != of && *ended < sent);

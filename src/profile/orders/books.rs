@@ -43,10 +43,8 @@ impl Books {
     /// Puts together what belongs together.
     #[must_use]
     pub fn new(facts: &Facts) -> Self {
-        let mut books = Self {
-            lives: vec![Life::default(); facts.orders.len()],
-            made: vec![Vec::new(); facts.intents.len()],
-        };
+        let mut books =
+            Self { lives: vec![Life::default(); facts.orders.len()], made: vec![Vec::new(); facts.intents.len()] };
         books.seen(facts);
         books.asked(facts);
         books.charged(facts);

@@ -16,7 +16,8 @@ pub(super) fn touches(call: &Call) -> Vec<String> {
 pub(super) fn trim(script: &Script) -> Script {
     let mut script = script.clone();
     let sent = |id| script.clients.iter().flatten().any(|step| step.intent == id);
-    let binds = |id: crate::history::IntentId| script.intents.get(id.0 as usize).map_or(&[][..], |intent| &intent.binds);
+    let binds =
+        |id: crate::history::IntentId| script.intents.get(id.0 as usize).map_or(&[][..], |intent| &intent.binds);
     let kept = script.probes.iter().copied().filter(|id| binds(*id).iter().all(|bind| sent(bind.intent)));
     script.probes = kept.collect();
     let mut script = renumber(script, KEYS);

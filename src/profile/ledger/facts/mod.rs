@@ -6,8 +6,8 @@
 mod call;
 mod reader;
 
-pub use call::{Ask, Body, Flaw};
 pub use crate::profile::names::{Names, Pattern};
+pub use call::{Ask, Body, Flaw};
 pub use reader::Reader;
 
 use std::ops::Range;

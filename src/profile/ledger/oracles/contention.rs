@@ -39,7 +39,10 @@ fn unanswered(found: &mut Found, seen: &Seen<'_>) {
         let text = match why {
             _ if intent.phase != Phase::Load || !Seen::moves(intent) => continue,
             Why::Status(408 | 425 | 429) | Why::Abandoned | Why::Unreadable | Why::Reset => continue,
-            Why::Status(status) if silence.is_repeated((), attempt.intent, attempt.invoked, attempt.returned) || others_were_answered(seen, attempt) => {
+            Why::Status(status)
+                if silence.is_repeated((), attempt.intent, attempt.invoked, attempt.returned)
+                    || others_were_answered(seen, attempt) =>
+            {
                 format!("the answer is {status}, though nothing was broken")
             }
             Why::Timeout if others_were_answered(seen, attempt) => {

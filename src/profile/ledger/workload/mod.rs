@@ -11,8 +11,8 @@ mod key_reuse;
 mod reversals;
 mod transfers;
 
-pub use bad_input::BadInput;
 pub use crate::profile::callers::Callers;
+pub use bad_input::BadInput;
 pub use declines::Declines;
 pub use key_reuse::KeyReuse;
 pub use reversals::Reversals;

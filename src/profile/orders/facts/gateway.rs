@@ -98,8 +98,20 @@ impl Facts {
         let (effect, same_as) = (charge(&played.effect), charge(&played.same_as));
         let correlation = played.correlation.as_ref().map(|id| Correlation(self.correlations.intern(id)));
         let Played { received, status, retry_after, .. } = *played;
-        let call =
-            GatewayCall { event, received, at, from, kind, order, money, correlation, effect, same_as, status, retry_after };
+        let call = GatewayCall {
+            event,
+            received,
+            at,
+            from,
+            kind,
+            order,
+            money,
+            correlation,
+            effect,
+            same_as,
+            status,
+            retry_after,
+        };
         self.calls.push(call);
     }
 }

@@ -51,9 +51,9 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
 /// Every sending of an order, in turn.
 pub(super) fn sendings<'a>(seen: &Seen<'a>) -> impl Iterator<Item = (IntentId, Create, &'a Attempt)> {
     let facts = seen.facts;
-    facts.creates().flat_map(move |(id, intent, create)| {
-        facts.attempts_of(intent).map(move |(_, attempt)| (id, create, attempt))
-    })
+    facts
+        .creates()
+        .flat_map(move |(id, intent, create)| facts.attempts_of(intent).map(move |(_, attempt)| (id, create, attempt)))
 }
 
 fn blame(found: &mut Found, seen: &Seen<'_>, id: IntentId, create: Create, window: &Window<'_>, text: String) {

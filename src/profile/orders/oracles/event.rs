@@ -86,8 +86,11 @@ fn shared(found: &mut Found, seen: &Seen<'_>) {
         }
         found.blame("shared", || {
             let (one, other) = (seen.order(owner.order), seen.order(delivery.order));
-            let expected =
-                format!("the event id {} stands for version {} of {one} alone", event(seen, delivery.id), owner.version);
+            let expected = format!(
+                "the event id {} stands for version {} of {one} alone",
+                event(seen, delivery.id),
+                owner.version
+            );
             let witnesses = vec![Witness::Event(owner.event), Witness::Event(delivery.event)];
             (expected, format!("it also stands for version {} of {other}", delivery.version), witnesses)
         });

@@ -106,7 +106,10 @@ impl Found {
         let unreadable = |readings: &[super::facts::Reading]| readings.last().is_some_and(|last| last.unreadable > 0);
         let hidden = unreadable(&seen.facts.readings) || unreadable(&seen.facts.letter_readings);
         let why = seen.facts.unreadable_row.as_ref().filter(|_| hidden);
-        self.needs(&because("times that all orders and dead letters were read in the audit", why), seen.facts.audited().is_some());
+        self.needs(
+            &because("times that all orders and dead letters were read in the audit", why),
+            seen.facts.audited().is_some(),
+        );
     }
 
     /// Every event of the target's own has to have been readable.

@@ -43,7 +43,8 @@ pub(super) fn vanished(found: &mut Found, seen: &Seen<'_>, is_meant: impl Fn(Ord
     for (order, life) in seen.books.orders().filter(|(order, _)| is_meant(*order)) {
         let taken = life.acknowledged.filter(|taken| *taken < audit.sent && life.last(seen.facts).is_none());
         // That it was taken under another name is told of by `orders.idempotent-create`.
-        let is_renamed = life.intent.is_some_and(|intent| seen.books.made[intent.0 as usize].iter().any(|it| *it != order));
+        let is_renamed =
+            life.intent.is_some_and(|intent| seen.books.made[intent.0 as usize].iter().any(|it| *it != order));
         let Some(taken) = taken.filter(|_| !is_renamed) else { continue };
         found.blame("vanished", || {
             let expected = format!("{}, acknowledged at {taken}, is among the orders", seen.order(order));

@@ -37,7 +37,10 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
                     format!("that of version {} is in partition {}", other.version, other.partition),
                 ),
                 Disorder::Reordered { .. } => (
-                    format!("the event of version {} of {name} comes before that of version {}", other.version, one.version),
+                    format!(
+                        "the event of version {} of {name} comes before that of version {}",
+                        other.version, one.version
+                    ),
                     format!("that of version {} came first", one.version),
                 ),
             };

@@ -21,7 +21,13 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
                 blame(&mut found, seen, order, "charged", "it is FAILED, and the gateway holds a charge for it");
             }
             None if is_unasked(life, audit, seen) => {
-                blame(&mut found, seen, order, "unasked", "the gateway holds a charge for it, and no reading ever had it");
+                blame(
+                    &mut found,
+                    seen,
+                    order,
+                    "unasked",
+                    "the gateway holds a charge for it, and no reading ever had it",
+                );
             }
             _ => {}
         }

@@ -51,7 +51,8 @@ fn refused(found: &mut Found, seen: &Seen<'_>, order: Order, life: &Life) {
     let asked = all.filter(|(_, attempt)| {
         seen.facts.intents.get(attempt.intent.0 as usize).is_some_and(|intent| intent.ask == Ask::Replay(order))
     });
-    let no = |attempt: &Attempt| matches!(attempt.answer, Answer::Refused(Some(_))) && attempt.invoked > dead.first_read;
+    let no =
+        |attempt: &Attempt| matches!(attempt.answer, Answer::Refused(Some(_))) && attempt.invoked > dead.first_read;
     if let Some((id, _)) = asked.into_iter().find(|(_, attempt)| no(attempt)) {
         found.blame("refused", || {
             let expected = format!("{}, which waits as a dead letter, can be put back to work", seen.order(order));

@@ -25,7 +25,8 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
 fn illegal(found: &mut Found, seen: &Seen<'_>, order: Order, life: &Life) -> bool {
     let rows = life.seen(seen.facts).filter(|row| !row.gone).map(|row| (row.state, row.version, seen.sighting(row)));
     let told = life.deliveries(seen.facts).map(|told| (told.state, told.version, Some(Witness::Event(told.event))));
-    let Some((state, version, place)) = rows.chain(told).find(|(state, version, _)| is_illegal(*state, *version)) else {
+    let Some((state, version, place)) = rows.chain(told).find(|(state, version, _)| is_illegal(*state, *version))
+    else {
         return false;
     };
     found.blame("illegal", || {
@@ -44,7 +45,9 @@ fn is_illegal(state: State, version: i64) -> bool {
 fn course(found: &mut Found, seen: &Seen<'_>, order: Order, life: &Life) -> bool {
     let rows: Vec<&Sighting> = life.seen(seen.facts).filter(|row| !row.gone).collect();
     let pair = rows.windows(2).find_map(|pair| match (pair[0], pair[1]) {
-        (before, after) if before.state.is_terminal() && after.state != before.state => Some(("revived", before, after)),
+        (before, after) if before.state.is_terminal() && after.state != before.state => {
+            Some(("revived", before, after))
+        }
         (before, after) if after.version < before.version => Some(("backwards", before, after)),
         (before, after) if after.version == before.version && after.state != before.state => {
             Some(("forked", before, after))

@@ -38,7 +38,8 @@ impl Burst {
         let declined = u128::from(self.declined).min(whole);
         for number in 0..whole {
             // Spread over all, and none where there are none.
-            let is_declined = declined > 0 && number % (whole / declined) == 0 && number / (whole / declined) < declined;
+            let is_declined =
+                declined > 0 && number % (whole / declined) == 0 && number / (whole / declined) < declined;
             let intent = if is_declined { composer.declined() } else { composer.order() };
             let client = programme.turn();
             programme.send(client, intent);
