@@ -78,6 +78,8 @@ pub(crate) enum Job {
     Work(usize),
     Charge(Task),
     Settle(Task, bool),
+    /// A late writer puts an order back to what it was.
+    Revive(usize),
 }
 
 /// A piece of a worker's work.
@@ -277,6 +279,7 @@ impl Service {
             Job::Work(partition) => self.work(partition),
             Job::Charge(task) => self.attempt(task, now),
             Job::Settle(task, paid) => self.settle(task, paid),
+            Job::Revive(order) => (self.orders[order].state, self.orders[order].version) = ("PAYMENT_PENDING", 2),
         }
     }
 
@@ -402,7 +405,7 @@ impl Service {
                     return self.begin(task);
                 }
                 if known && self.slips(Defect::RevivesOrders) {
-                    (self.orders[order].state, self.orders[order].version) = ("PAYMENT_PENDING", 2);
+                    self.soon(400 * MS, Job::Revive(order));
                 }
             }
             Rec::Event { .. } => {}

@@ -17,6 +17,9 @@ use serde_json::{Map, Value};
 
 use super::service::{Defect, Gateway, Job, MS, Service};
 
+/// The pause between two readings in the load.
+const READ_PAUSE: u64 = 150 * MS;
+
 /// How the world behaves.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Nature {
@@ -114,7 +117,7 @@ impl World<'_> {
             let pause = self.pause(client);
             self.schedule(pause, Due::Step(client));
         }
-        self.schedule(50 * MS, Due::Read);
+        self.schedule(READ_PAUSE, Due::Read);
         while !self.callers_are_done() {
             self.next_due();
         }
@@ -157,7 +160,7 @@ impl World<'_> {
             Due::Read => {
                 self.read();
                 if self.load {
-                    self.schedule(50 * MS, Due::Read);
+                    self.schedule(READ_PAUSE, Due::Read);
                 }
             }
         }

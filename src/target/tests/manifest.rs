@@ -257,7 +257,7 @@ fn unknown_profiles() {
           |
         2 | profiles = []
           |            ^^
-          = known here: `ledger`"#]],
+          = known here: `ledger`, `orders`"#]],
     );
 }
 

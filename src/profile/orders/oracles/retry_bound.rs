@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::story::calls;
 use super::{Found, Seen};
+use crate::history::Moment;
 use crate::profile::orders::books::Life;
 use crate::profile::orders::facts::{GatewayCall, Instance, Order};
 
@@ -55,13 +56,19 @@ fn tried(found: &mut Found, seen: &Seen<'_>, order: Order, life: &Life, attempts
         blame(found, seen, order, life, "asked-again", "is not charged again once it was declined", text);
     }
     let gap = |pair: &&[&GatewayCall]| pair[1].received.0.checked_sub(pair[0].at.0).map(Duration::from_nanos);
-    // A replay may come at any moment.
-    let at_once = attempts.windows(2).filter(|pair| pair[0].is_failure() && life.replays.is_empty());
-    let at_once = at_once.filter(|pair| gap(pair).is_some_and(|gap| gap < PAUSE_MIN)).count();
+    let at_once = attempts.windows(2).filter(|pair| pair[0].is_failure());
+    let at_once = at_once.filter(|pair| gap(pair).is_some_and(|gap| gap < PAUSE_MIN));
+    let at_once = at_once.filter(|pair| !is_replayed(seen, life, pair[0].at, pair[1].received)).count();
     if at_once > 0 {
         let text = format!("after {at_once} of {failed} failed attempts the next came at once");
         blame(found, seen, order, life, "hasty", "is tried again only after a pause", &text);
     }
+}
+
+/// Whether somebody may have put it back to work in this time: that comes at any moment.
+fn is_replayed(seen: &Seen<'_>, life: &Life, from: Moment, to: Moment) -> bool {
+    let replays = life.replays.iter().filter_map(|id| seen.facts.attempts.get(id.0 as usize));
+    replays.into_iter().any(|it| it.invoked <= to && it.returned.is_none_or(|returned| returned >= from))
 }
 
 fn blame(found: &mut Found, seen: &Seen<'_>, order: Order, life: &Life, kind: &str, rule: &str, text: &str) {

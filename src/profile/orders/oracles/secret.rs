@@ -32,20 +32,23 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         }
     }
     let (mut records, mut readings) = (0, 0);
+    let mut shown = Shown::default();
     for (number, event) in (0..).zip(seen.events) {
-        let (place, text) = match &event.what {
+        match &event.what {
             What::Record(record) => {
                 records += 1;
-                ("an event", told(record))
+                shown.add(number, "an event", &told(record));
             }
             What::Rows { source, added, .. } if source == LETTERS => {
                 readings += 1;
-                ("a dead letter", added.iter().map(Value::to_string).collect())
+                shown.add(number, "a dead letter", &Value::from(added.as_slice()).to_string());
             }
-            _ => continue,
-        };
-        for secret in secrets.iter().filter(|secret| text.contains(secret.text)) {
-            blame(&mut found, *secret, number, place);
+            _ => {}
+        }
+    }
+    for secret in &secrets {
+        for (event, place) in shown.find(secret.text) {
+            blame(&mut found, *secret, event, place);
         }
     }
     let searched = |place: &str| seen.facts.words.iter().filter(|words| words.place.starts_with(place)).count() as u64;
@@ -70,6 +73,30 @@ fn secrets<'a>(seen: &Seen<'a>) -> Vec<Secret<'a>> {
 
 fn was_sent(events: &[Event], of: u32) -> bool {
     events.iter().any(|event| matches!(&event.what, What::Invoke { intent, .. } if intent.0 == of))
+}
+
+/// All that was shown, one after the other, so that each secret is searched for once.
+#[derive(Debug, Default)]
+struct Shown {
+    text: String,
+    /// Where each piece begins, of which event it is and what that is.
+    pieces: Vec<(usize, u32, &'static str)>,
+}
+
+impl Shown {
+    fn add(&mut self, event: u32, what: &'static str, text: &str) {
+        self.pieces.push((self.text.len(), event, what));
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    /// The pieces in which a text occurs, each once.
+    fn find(&self, text: &str) -> Vec<(u32, &'static str)> {
+        let piece = |at: usize| self.pieces.partition_point(|(start, ..)| *start <= at).checked_sub(1);
+        let mut found: Vec<_> = self.text.match_indices(text).filter_map(|(at, _)| piece(at)).collect();
+        found.dedup();
+        found.into_iter().map(|number| (self.pieces[number].1, self.pieces[number].2)).collect()
+    }
 }
 
 /// All of a record that is kept.
