@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod clock;
 pub mod conformance;
+pub mod counterparty;
 pub mod detection;
 pub mod explore;
 pub mod fault;

@@ -33,6 +33,7 @@ impl fmt::Display for Fault {
             }
             Self::Blackhole { edge } => write!(f, "blackhole the connections of {edge}"),
             Self::Exchange(at) => at.fmt(f),
+            Self::Gateway(at) => at.fmt(f),
             Self::Clock { of, change } => change.tell(of, f),
         }
     }

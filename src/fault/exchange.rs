@@ -138,6 +138,19 @@ impl fmt::Debug for Pattern {
     }
 }
 
+impl Pick {
+    /// Whether the `nth` candidate, counted from 1, is picked; `chance` decides what is left to it.
+    #[must_use]
+    pub fn takes(self, nth: u32, chance: impl FnOnce(f64) -> bool) -> bool {
+        match self {
+            Self::Nth(n) => nth == n,
+            Self::First(n) => nth <= n,
+            Self::Every => true,
+            Self::Probability(probability) => chance(probability),
+        }
+    }
+}
+
 impl AtExchange {
     /// The process that it treats, if it treats one.
     #[must_use]

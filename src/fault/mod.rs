@@ -6,12 +6,14 @@
 pub mod clock;
 mod describe;
 mod exchange;
+mod gateway;
 pub mod plan;
 mod resolve;
 pub mod spec;
 
 pub use clock::{ClockChange, Rate, Shift};
 pub use exchange::{Act, AtExchange, Pattern, Pick, Repeat};
+pub use gateway::{Asked, AtGateway, Does};
 pub use plan::{Direction, Edge, Fault, Heal, Node, Plan, RedisData, Step, Trigger};
 pub use resolve::{ResolveError, resolve};
 pub use spec::FaultSpec;

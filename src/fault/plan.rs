@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::ClockChange;
 use super::exchange::{AtExchange, Pick};
+use super::gateway::AtGateway;
 use crate::history::{InstanceName, StepId};
 
 /// Faults with their triggers, resolved from a seed. Step `n` is the `n`th entry.
@@ -80,6 +81,8 @@ pub enum Node {
     Redis,
     /// The broker.
     Kafka,
+    /// The payment gateway that the harness plays.
+    Gateway,
 }
 
 /// A directed link, written `api-1->postgres`: who opens connections, and to whom.
@@ -168,6 +171,8 @@ pub enum Fault {
     /// Something happens at single exchanges. Healing ends the picking, starts again what was killed and lets go on
     /// what was stopped; for these a [`Heal::After`] counts from the act.
     Exchange(AtExchange),
+    /// The payment gateway does something wrong.
+    Gateway(AtGateway),
     /// The wall clock of one instance is wrong, for its children too.
     Clock {
         /// Whose.
@@ -226,7 +231,9 @@ impl Fault {
             | Self::Latency { edge, .. }
             | Self::Blackhole { edge }
             | Self::Exchange(AtExchange { edge, .. }) => edge.instances(),
-            Self::KillPostgres | Self::KillRedis(_) | Self::FlushRedis | Self::KillKafka => Vec::new(),
+            Self::KillPostgres | Self::KillRedis(_) | Self::FlushRedis | Self::KillKafka | Self::Gateway(_) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -257,6 +264,7 @@ impl fmt::Display for Node {
             Self::Postgres => f.write_str("postgres"),
             Self::Redis => f.write_str("redis"),
             Self::Kafka => f.write_str("kafka"),
+            Self::Gateway => f.write_str("gateway"),
         }
     }
 }
@@ -276,6 +284,7 @@ impl TryFrom<String> for Node {
             "postgres" => Self::Postgres,
             "redis" => Self::Redis,
             "kafka" => Self::Kafka,
+            "gateway" => Self::Gateway,
             _ => Self::Instance(InstanceName::try_from(text)?),
         })
     }

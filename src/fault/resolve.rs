@@ -126,6 +126,7 @@ impl Resolver<'_> {
                 }
                 None => Vec::new(),
             },
+            InjectSpec::Gateway(at) => vec![Fault::Gateway(*at)],
             InjectSpec::Clock(spec) => self.each(&spec.of, |of| Fault::Clock { of, change: spec.change })?,
         })
     }
@@ -153,6 +154,7 @@ impl Resolver<'_> {
             "postgres" => vec![Node::Postgres],
             "redis" => vec![Node::Redis],
             "kafka" => vec![Node::Kafka],
+            "gateway" => vec![Node::Gateway],
             _ if every => self.select(&format!("every {name}"))?.into_iter().map(Node::Instance).collect(),
             _ => self.select(name)?.into_iter().map(Node::Instance).collect(),
         })

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::ClockSpec;
 use super::exchange::{Act, Pattern, Pick, Repeat};
+use super::gateway::AtGateway;
 use super::plan::{Direction, RedisData};
 
 /// A fault of a case, open in what the seed decides.
@@ -121,6 +122,8 @@ pub enum InjectSpec {
     Delay(DelaySpec),
     /// The request is delivered twice.
     Repeat(RepeatSpec),
+    /// The payment gateway does something wrong.
+    Gateway(AtGateway),
     /// The wall clock of an instance is wrong.
     Clock(ClockSpec),
 }

@@ -54,12 +54,7 @@ impl Evidence {
     /// Counts an exchange that could be picked, and says whether it is.
     pub(super) fn picks(&self, pick: Pick, seed: u64, connection: u64, exchange: u64) -> bool {
         let nth = self.candidates.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        match pick {
-            Pick::Nth(n) => nth == n,
-            Pick::First(n) => nth <= n,
-            Pick::Every => true,
-            Pick::Probability(p) => random::picks(seed, self.number, connection, exchange, p),
-        }
+        pick.takes(nth, |probability| random::picks(seed, self.number, connection, exchange, probability))
     }
 
     pub(super) fn touched(&self, connection: u64) {

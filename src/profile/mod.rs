@@ -47,6 +47,11 @@ pub trait Profile: fmt::Debug + Send + Sync {
     /// Judges a history by the requirements with these ids. One finding for each, in the same order.
     fn judge(&self, history: &History, case: &JudgedCase<'_>) -> Vec<Finding>;
 
+    /// Whether its services use a payment gateway, which the harness then plays.
+    fn has_gateway(&self) -> bool {
+        false
+    }
+
     /// The things, as accounts, that a call speaks of: what two calls have in common when one can disturb the other.
     fn touches(&self, _call: &Call) -> Vec<String> {
         Vec::new()

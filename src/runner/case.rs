@@ -1,5 +1,6 @@
 //! One run of one case, from the plan to the verdict.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant, SystemTime, UNIX_EPOCH};
@@ -20,7 +21,7 @@ use crate::judgement::Verdict;
 use crate::profile::{Profile, Script};
 use crate::sandbox::{Blueprint, Instance, Sandbox, Stack, StackConfig};
 use crate::suite::Suite;
-use crate::target::{Driver, EventReader, Target};
+use crate::target::{Driver, EventReader, Target, Watch};
 
 /// How long the set-up of a run may take.
 const SETUP_DEADLINE: Duration = Duration::from_secs(30);
@@ -254,6 +255,7 @@ impl<'a> Run<'a> {
             logs: &self.folder.join("logs"),
             env: &self.stage.env,
             seed: self.case.seed,
+            gateway: self.stage.profile.has_gateway(),
             traced: self.case.trace,
             clocks: &self.case.plan.clocks(),
         };
@@ -348,6 +350,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// What is looked for in what the target says.
+    fn watch(&self) -> Result<Option<Watch>, End> {
+        Watch::new(&self.script.watch).map_err(|error| failed(format!("the texts to look for do not fit: {error}")))
+    }
+
     /// Starts to record events; `None` for a target that declares none, whose events then are not judged.
     async fn read_events(&self, sandbox: &Sandbox) -> Result<Option<EventReader>, End> {
         let Some(mapping) = self.stage.target.events(self.stage.profile.name()) else {
@@ -356,7 +363,8 @@ impl<'a> Run<'a> {
         };
         let brokers = sandbox.stack().kafka().address().to_string();
         let recorder = Arc::clone(&self.recorder);
-        EventReader::start(&brokers, sandbox.prefix(), mapping, recorder).await.map(Some).map_err(failed)
+        let watch = self.watch()?;
+        EventReader::start(&brokers, sandbox.prefix(), mapping, watch, recorder).await.map(Some).map_err(failed)
     }
 
     async fn load(
@@ -427,12 +435,38 @@ impl<'a> Run<'a> {
         if let Err(why) = readings.take(callers.driver()).await {
             self.recorder.record(What::Blind { why: format!("the last reading failed: {why}") });
         }
-        let Some(events) = events else { return };
-        let read = events.caught_up(deadline.saturating_duration_since(Instant::now())).await;
-        self.recorder.record(match read {
-            Ok(()) => What::EventsRead,
-            Err(why) => What::Blind { why: why.to_string() },
-        });
+        if let Some(events) = events {
+            match events.caught_up(deadline.saturating_duration_since(Instant::now())).await {
+                Ok(found) => {
+                    self.recorder.record(What::EventsRead);
+                    self.say_found(format!("topic {}", events.plain_topic()), found);
+                }
+                Err(why) => _ = self.recorder.record(What::Blind { why: why.to_string() }),
+            }
+        }
+        self.look_through_logs().await;
+    }
+
+    /// Looks for the script's texts in what each instance has printed.
+    async fn look_through_logs(&self) {
+        let Ok(Some(watch)) = self.watch() else { return };
+        for name in self.stage.target.instances() {
+            let (path, watch) = (self.folder.join("logs").join(format!("{name}.log")), watch.clone());
+            let looking = tokio::task::spawn_blocking(move || watch.look_through(std::fs::File::open(path)?));
+            match looking.await.map_err(std::io::Error::other).and_then(|found| found) {
+                Ok(found) => self.say_found(format!("log of {name}"), found),
+                Err(error) => {
+                    let why = format!("what {name} printed: {error}");
+                    self.recorder.record(What::Blind { why });
+                }
+            }
+        }
+    }
+
+    fn say_found(&self, place: String, found: BTreeSet<String>) {
+        if !self.script.watch.is_empty() {
+            self.recorder.record(What::Words { place, found: found.into_iter().collect() });
+        }
     }
 
     /// Repeats the readings during the load. What fails is the faults' doing; the first failure is noted.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Skew;
+use crate::counterparty::Misbehaviour;
 use crate::fault::{Act, AtExchange, ClockChange, Edge, Fault, RedisData};
 use crate::history::{InstanceName, ProcessChange, Recorder, What};
 use crate::link::{Injection, LinkAct, LinkFault};
@@ -14,6 +15,8 @@ pub(super) enum InForce {
     Link(Arc<Injection>),
     /// The processes themselves can tell whether it has bitten.
     Clock(Skew),
+    /// The gateway can tell at any time whether it has bitten.
+    Gateway(Arc<Misbehaviour>),
     /// It bit when it was done; the evidence.
     Done(String),
 }
@@ -63,6 +66,11 @@ pub(super) async fn inject(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault
         }
         Fault::Blackhole { edge } => return link(sandbox, edge, LinkFault::Blackhole),
         Fault::Exchange(at) => return link(sandbox, &at.edge, at_exchange(at)),
+        Fault::Gateway(at) => {
+            let gateway = sandbox.gateway();
+            let gateway = gateway.ok_or_else(|| NotInjected::Pointless("the target uses no gateway".to_owned()))?;
+            return Ok(InForce::Gateway(gateway.misbehave(*at)));
+        }
         Fault::Clock { of, change } => return clock(sandbox, of, *change),
     };
     Ok(InForce::Done(done))

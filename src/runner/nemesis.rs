@@ -217,6 +217,7 @@ impl<'a> Nemesis<'a> {
         let healing = match &*lock(&progress.in_force) {
             Some(InForce::Link(injection)) => Some(injection.heal()),
             Some(InForce::Clock(skew)) => Some(skew.heal()),
+            Some(InForce::Gateway(wrong)) => Some(wrong.heal()),
             Some(InForce::Done(_)) => None,
             None => return,
         };
@@ -303,6 +304,7 @@ impl<'a> Nemesis<'a> {
         let evidence = match &*lock(&self.steps[index].in_force) {
             Some(InForce::Link(injection)) => injection.bite(),
             Some(InForce::Clock(skew)) => skew.bite(),
+            Some(InForce::Gateway(wrong)) => wrong.bite(),
             Some(InForce::Done(evidence)) => Some(evidence.clone()),
             None => None,
         };

@@ -11,6 +11,7 @@ use super::clocks::{ClockError, Clocks};
 use super::instance::{Instance, InstanceSpec, StartError};
 use super::{Port, PortError, ProcessSpec, RedisDatabase, ServiceError, Stack, StackConfig};
 use crate::clock::{Clock, Unloadable};
+use crate::counterparty::Gateway;
 use crate::fault::{Edge, Node};
 use crate::history::{Exchange, InstanceName, Moment, Recorder, What};
 use crate::link::{Link, Observer, Protocol};
@@ -30,6 +31,14 @@ pub enum SandboxError {
     Link {
         /// Which.
         edge: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The gateway could not listen.
+    #[error("failed to open a port for {name}'s calls of the payment gateway: {source}; free some ports")]
+    Gateway {
+        /// Whose calls.
+        name: InstanceName,
         /// The system's reason.
         source: io::Error,
     },
@@ -61,6 +70,8 @@ pub struct Blueprint<'a> {
     pub env: &'a [(String, String)],
     /// For the links' random numbers.
     pub seed: u64,
+    /// Whether the target uses a payment gateway.
+    pub gateway: bool,
     /// Whether the exchanges on every link are recorded.
     pub traced: bool,
     /// The instances whose clocks are going to be changed. The others are started without a trace of it.
@@ -106,6 +117,7 @@ pub struct Sandbox {
     links: BTreeMap<Edge, Link>,
     instances: BTreeMap<InstanceName, Instance>,
     clocks: Clocks,
+    gateway: Option<Gateway>,
     database: String,
     topics: Vec<String>,
     redis: RedisDatabase,
@@ -136,6 +148,7 @@ impl Sandbox {
             links: BTreeMap::new(),
             instances: BTreeMap::new(),
             clocks: Clocks::default(),
+            gateway: blueprint.gateway.then(|| Gateway::new(Arc::clone(recorder), blueprint.seed)),
             database: blueprint.name.to_owned(),
             topics: topics.into_iter().map(|(name, _)| name).collect(),
             redis,
@@ -176,7 +189,16 @@ impl Sandbox {
         let postgres =
             self.open(node.clone(), Node::Postgres, stack.postgres().address(), Protocol::Postgres, seed).await?;
         let redis = self.open(node.clone(), Node::Redis, stack.redis().address(), Protocol::Redis, seed).await?;
-        let kafka = self.open(node, Node::Kafka, stack.kafka().address(), Protocol::Kafka, seed).await?;
+        let kafka = self.open(node.clone(), Node::Kafka, stack.kafka().address(), Protocol::Kafka, seed).await?;
+        let gateway = match &self.gateway {
+            None => None,
+            Some(gateway) => {
+                let failed = |source| SandboxError::Gateway { name: name.clone(), source };
+                let address = gateway.listen(name.clone()).await.map_err(failed)?;
+                let link = self.open(node, Node::Gateway, address, Protocol::Http, seed).await?;
+                Some(format!("http://{link}"))
+            }
+        };
         let variables = Variables {
             port: port.number(),
             instance: name.to_string(),
@@ -184,6 +206,7 @@ impl Sandbox {
             redis: stack.redis().url(self.redis.number(), redis),
             kafka: kafka.to_string(),
             prefix: self.prefix.clone(),
+            gateway,
         };
         let rendered = blueprint.target.render(role, &variables)?;
         let env = target_env().into_iter().chain(rendered.env).chain(blueprint.env.iter().cloned());
@@ -287,6 +310,12 @@ impl Sandbox {
             .collect()
     }
 
+    /// The payment gateway, where the target uses one.
+    #[must_use]
+    pub fn gateway(&self) -> Option<&Gateway> {
+        self.gateway.as_ref()
+    }
+
     /// The stack below.
     #[must_use]
     pub fn stack(&self) -> &Arc<Stack> {
@@ -319,6 +348,9 @@ impl Sandbox {
         futures::future::join_all(self.instances.values().map(Instance::kill)).await;
         // What is still on its way, or due later, ends here and not in the next run.
         futures::future::join_all(self.links.values().map(Link::close)).await;
+        if let Some(gateway) = &self.gateway {
+            gateway.close().await;
+        }
         let (dropped, deleted) = tokio::join!(
             self.stack.postgres().drop_database(&self.database),
             self.stack.kafka().delete_topics(&self.topics),

@@ -6,7 +6,7 @@
 //! It reads committed records only, as a careful subscriber would: a record of an aborted transaction was never
 //! published, and must neither excuse a lost event nor count as a phantom one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ use super::manifest::Topic;
 use super::mapping::FieldPath;
 use super::printable::printable;
 use super::reply;
+use super::watch::Watch;
 use crate::history::{Record, Recorder, What};
 
 /// How long a start may wait for the topic's metadata.
@@ -67,6 +68,8 @@ pub struct EventError {
 #[derive(Debug)]
 pub struct EventReader {
     topic: String,
+    /// Without the run's prefix.
+    plain_topic: String,
     requests: SyncSender<CaughtUp>,
     thread: JoinHandle<()>,
 }
@@ -74,7 +77,7 @@ pub struct EventReader {
 /// Asks to be told when all that the broker had at this moment has been recorded.
 struct CaughtUp {
     until: Instant,
-    told: oneshot::Sender<Result<(), String>>,
+    told: oneshot::Sender<Result<BTreeSet<String>, String>>,
 }
 
 impl EventMapping {
@@ -86,7 +89,7 @@ impl EventMapping {
 }
 
 impl EventReader {
-    /// Starts to record the events of the run with this topic prefix. The topic must exist.
+    /// Starts to record the events of the run with this topic prefix, and to look for texts in them. The topic must exist.
     ///
     /// # Errors
     /// When the broker does not answer or does not know the topic.
@@ -94,6 +97,7 @@ impl EventReader {
         brokers: &str,
         prefix: &str,
         mapping: &EventMapping,
+        watch: Option<Watch>,
         recorder: Arc<Recorder>,
     ) -> Result<Self, EventError> {
         let topic = mapping.topic(prefix);
@@ -110,18 +114,21 @@ impl EventReader {
             plain_topic: mapping.topic(""),
             fields: mapping.fields.clone(),
             recorder,
+            watch,
+            found: BTreeSet::new(),
             partitions,
             last_error: None,
         };
         let thread = tokio::task::spawn_blocking(move || pump.run(&inbox));
-        Ok(Self { topic, requests, thread })
+        Ok(Self { topic, plain_topic: mapping.topic(""), requests, thread })
     }
 
-    /// Waits until everything that is in the topic now has been recorded.
+    /// Waits until everything that is in the topic now has been recorded. Gives back which of the texts that are looked for
+    /// occurred in a record, its key or its headers.
     ///
     /// # Errors
     /// When that takes longer than `timeout`, for example because the broker is away.
-    pub async fn caught_up(&self, timeout: Duration) -> Result<(), EventError> {
+    pub async fn caught_up(&self, timeout: Duration) -> Result<BTreeSet<String>, EventError> {
         let failed = |why: String| EventError { topic: self.topic.clone(), why };
         let (told, answer) = oneshot::channel();
         let request = CaughtUp { until: Instant::now() + timeout, told };
@@ -132,6 +139,12 @@ impl EventReader {
             Ok(Err(_)) => Err(failed("the reader has ended".into())),
             Err(_) => Err(failed("the broker does not answer".into())),
         }
+    }
+
+    /// The topic's name, without the run's prefix.
+    #[must_use]
+    pub fn plain_topic(&self) -> &str {
+        &self.plain_topic
     }
 
     /// Stops recording. Nothing is recorded after this returns.
@@ -163,6 +176,8 @@ struct Pump {
     plain_topic: String,
     fields: Vec<FieldPath>,
     recorder: Arc<Recorder>,
+    watch: Option<Watch>,
+    found: BTreeSet<String>,
     partitions: BTreeMap<i32, Position>,
     last_error: Option<String>,
 }
@@ -196,6 +211,7 @@ impl Pump {
                 if self.partitions.get(&partition).is_some_and(|position| position.next >= next) {
                     return;
                 }
+                look(self.watch.as_ref(), &message, &mut self.found);
                 self.recorder.record(What::Record(self.record(&message)));
                 self.partitions.insert(partition, Position { next, at_end: false });
             }
@@ -242,7 +258,7 @@ impl Pump {
         };
         let reached = offsets.iter().all(|(partition, end)| self.is_reached(*partition, *end));
         if reached {
-            goal.request.told.send(Ok(())).ok();
+            goal.request.told.send(Ok(self.found.clone())).ok();
             return None;
         }
         goal.offsets = Some(offsets);
@@ -300,6 +316,15 @@ impl Pump {
             headers: message.headers().map(headers).unwrap_or_default(),
             fields: fields(&self.fields, message.payload()),
         }
+    }
+}
+
+/// Looks for texts wherever a record can have some.
+fn look(watch: Option<&Watch>, message: &BorrowedMessage<'_>, found: &mut BTreeSet<String>) {
+    let Some(watch) = watch else { return };
+    let headers = message.headers().into_iter().flat_map(BorrowedHeaders::iter).filter_map(|header| header.value);
+    for part in [message.key(), message.payload()].into_iter().flatten().chain(headers) {
+        watch.look(part, found);
     }
 }
 

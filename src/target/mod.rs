@@ -19,8 +19,10 @@ mod table;
 mod template;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use driver::{Driver, DriverError};
 pub use events::{EventError, EventMapping, EventReader};
 pub use manifest::{Command, Expected, Lack, ManifestError, Ready, Role, Target, Topic};
 pub use render::{Rendered, Variables};
+pub use watch::Watch;

@@ -17,6 +17,9 @@ use crate::source::{Source, suggest};
 /// What the templates of a role may use.
 pub(super) const ROLE_VARIABLES: [&str; 7] = ["port", "instance", "postgres", "redis", "kafka", "prefix", "directory"];
 
+/// What they may use besides, where a profile of the target has a payment gateway.
+pub(super) const GATEWAY_VARIABLE: &str = "gateway";
+
 /// What the templates of the setup command may use.
 pub(super) const SETUP_VARIABLES: [&str; 2] = ["postgres", "directory"];
 
@@ -43,7 +46,7 @@ pub(super) fn target(path: &str, text: &str, directory: PathBuf, profiles: &[&'s
             return Err(item.wrong_key(&format!("`{name}` is mapped but not among `profiles`"), None));
         }
     }
-    let roles = roles(&root)?;
+    let roles = roles(&root, &role_variables(&spoken))?;
     let topics = topics(&root)?;
     let mut mappings = BTreeMap::new();
     for profile in &spoken {
@@ -101,13 +104,13 @@ fn spoken(root: &Table<'_>, profiles: &[&'static dyn Profile]) -> Result<Vec<&'s
     Ok(spoken)
 }
 
-fn roles(root: &Table<'_>) -> Result<Vec<Role>> {
+fn roles(root: &Table<'_>, known: &BTreeSet<&str>) -> Result<Vec<Role>> {
     let help = "describe a kind of process, as in `[role.api]` with `command = [\"./serve\"]`";
     let table = root.require("role", help)?.table()?;
     let mut roles = Vec::new();
     for (name, item) in table.items() {
         identifier(&item, name)?;
-        roles.push(role(name, &item.table()?)?);
+        roles.push(role(name, &item.table()?, known)?);
     }
     if roles.is_empty() {
         return Err(table.wrong("the target has no role", Some(help)));
@@ -115,7 +118,13 @@ fn roles(root: &Table<'_>) -> Result<Vec<Role>> {
     Ok(roles)
 }
 
-fn role(name: &str, table: &Table<'_>) -> Result<Role> {
+/// What the templates of a role of such a target may use.
+fn role_variables(spoken: &[&'static dyn Profile]) -> BTreeSet<&'static str> {
+    let gateway = spoken.iter().any(|profile| profile.has_gateway()).then_some(GATEWAY_VARIABLE);
+    ROLE_VARIABLES.into_iter().chain(gateway).collect()
+}
+
+fn role(name: &str, table: &Table<'_>, known: &BTreeSet<&str>) -> Result<Role> {
     for later in ["url", "image"] {
         if let Some(item) = table.get(later) {
             return Err(item.wrong_key(
@@ -125,14 +134,13 @@ fn role(name: &str, table: &Table<'_>) -> Result<Role> {
         }
     }
     table.only(&["command", "instances", "env", "ready", "start_deadline", "stop_deadline"])?;
-    let known = BTreeSet::from(ROLE_VARIABLES);
     let help = format!("say how to start `{name}`, as in `command = [\"./serve\"]`");
     let instances = table.get("instances").map_or(Ok(1), |item| item.integer(1..=INSTANCES_MAX))?;
     Ok(Role {
         name: name.to_owned(),
-        command: words(&table.require("command", &help)?, Some(&known))?,
+        command: words(&table.require("command", &help)?, Some(known))?,
         instances: u16::try_from(instances).unwrap_or(1),
-        env: environment(table, &known)?,
+        env: environment(table, known)?,
         ready: table.get("ready").map_or(Ok(Ready::Running), |item| ready(&item))?,
         start_deadline: deadline(table, "start_deadline", START_DEADLINE)?,
         stop_deadline: deadline(table, "stop_deadline", STOP_DEADLINE)?,

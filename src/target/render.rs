@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::manifest::{ManifestError, Role, Target};
+use super::parse::GATEWAY_VARIABLE;
 use super::program;
 use super::template::fill;
 
@@ -22,6 +23,8 @@ pub struct Variables {
     pub kafka: String,
     /// What the run's topics begin with.
     pub prefix: String,
+    /// URL of the payment gateway, through the instance's link; `None` where there is none.
+    pub gateway: Option<String>,
 }
 
 /// A command with nothing left open.
@@ -42,6 +45,7 @@ impl Target {
     /// When the program is nowhere to be found, or a template fails.
     pub fn render(&self, role: &Role, variables: &Variables) -> Result<Rendered, ManifestError> {
         let port = variables.port.to_string();
+        let gateway = variables.gateway.as_deref().map(|url| (GATEWAY_VARIABLE, url));
         let values = [
             ("port", port.as_str()),
             ("instance", &variables.instance),
@@ -50,6 +54,7 @@ impl Target {
             ("kafka", &variables.kafka),
             ("prefix", &variables.prefix),
         ];
+        let values: Vec<_> = values.into_iter().chain(gateway).collect();
         self.rendered(&format!("role `{}`", role.name), &role.command, &role.env, &values)
     }
 

@@ -393,7 +393,7 @@ impl Service {
             partition: partition as i32,
             offset,
             key: Some(key.to_owned()),
-            headers: std::collections::BTreeMap::new(),
+            headers: BTreeMap::new(),
             fields,
         }
     }

@@ -117,7 +117,9 @@ pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
                 Action::CutBefore => add(Act::CutBefore),
                 Action::CutAfter => add(Act::CutAfter),
                 Action::Stall => add(Act::Stall),
-                Action::Repeat if matches!(site.edge.to, Node::Instance(_)) => add(Act::Repeat(Repeat::InARow)),
+                Action::Repeat if matches!(site.edge.to, Node::Instance(_) | Node::Gateway) => {
+                    add(Act::Repeat(Repeat::InARow))
+                }
                 Action::Repeat => {}
             }
         }

@@ -41,7 +41,7 @@ impl World {
 
     async fn reader(&self) -> EventReader {
         let brokers = self.cluster.bootstrap_servers();
-        EventReader::start(&brokers, "run7.", &mapping(), Arc::clone(&self.recorder)).await.unwrap()
+        EventReader::start(&brokers, "run7.", &mapping(), None, Arc::clone(&self.recorder)).await.unwrap()
     }
 
     async fn produce(&self, partition: i32, key: &[u8], value: &[u8]) {
@@ -145,7 +145,7 @@ async fn a_topic_that_is_not_there() {
     let world = World::new();
     world.cluster.topic_error(TOPIC, RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
     let brokers = world.cluster.bootstrap_servers();
-    let error = EventReader::start(&brokers, "run7.", &mapping(), Arc::clone(&world.recorder)).await.unwrap_err();
+    let error = EventReader::start(&brokers, "run7.", &mapping(), None, Arc::clone(&world.recorder)).await.unwrap_err();
     assert_eq!(error.topic, TOPIC);
     assert!(error.why.contains("UnknownTopicOrPartition"), "{error}");
 }

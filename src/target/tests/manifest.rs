@@ -72,6 +72,7 @@ fn variables() -> Variables {
         redis: "redis://r".into(),
         kafka: "k:1".into(),
         prefix: "run7.".into(),
+        gateway: None,
     }
 }
 
