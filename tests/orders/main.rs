@@ -17,7 +17,7 @@ use fireassay::profile::{JudgedCase, Pending, Script, Workload, named};
 use fireassay::suite::{Explore, Requirement, Tier};
 use proptest::prelude::*;
 use serde::Deserialize;
-use service::{Defect, Gateway};
+use service::Defect;
 use world::{Nature, run};
 
 /// The suite, read without the checks of its reader.
@@ -61,34 +61,22 @@ fn cases() -> Vec<Case> {
             case.fault.is_empty() || case.id == "hot-order" || case.id == "kafka-away" || case.id == "kafka-killed";
         Case { nature: Nature { doubt: if calm { 0 } else { 10 }, ..Nature::default() }, ..case }
     };
-    written.map(doubtful).chain(played()).collect()
+    written.map(doubtful).chain([poisoned()]).collect()
 }
 
-/// What the gateway and the topic bring, which is no matter of links and processes.
-fn played() -> Vec<Case> {
-    let orders = |pause: u64| {
-        let mut orders = Orders { orders: 60, again: 10, replays: 60, ..Orders::default() };
-        orders.callers.pause.0 = std::time::Duration::from_millis(pause);
-        OrdersWorkload::Orders(orders)
-    };
-    let case = |id: &str, requirements: &[&str], workload: OrdersWorkload, nature: Nature| Case {
-        id: id.into(),
+/// The harness puts records on the topic that nobody can act on, and copies of events.
+fn poisoned() -> Case {
+    let mut orders = Orders { orders: 60, again: 10, ..Orders::default() };
+    orders.callers.pause.0 = std::time::Duration::from_millis(60);
+    Case {
+        id: "poison".into(),
         tier: Tier::Quick,
-        requirements: requirements.iter().map(|id| format!("orders.{id}")).collect(),
-        workload,
+        requirements: ["poison", "duplicate", "event", "not-lost"].map(|id| format!("orders.{id}")).to_vec(),
+        workload: OrdersWorkload::Orders(orders),
         fault: Vec::new(),
         explore: None,
-        nature,
-    };
-    let of = |gateway| Nature { gateway, ..Nature::default() };
-    let poison = Nature { poison: Some(20), ..Nature::default() };
-    vec![
-        case("throttled", &["throttle", "paid-means-charged"], orders(20), of(Gateway::Throttles(12))),
-        // Long enough for some to be given up before the end.
-        case("gateway-down", &["retry-bound", "replay", "not-lost"], orders(400), of(Gateway::Down)),
-        case("gateway-silent", &["paid-means-charged", "once-charged"], orders(20), of(Gateway::Silent)),
-        case("poison", &["poison", "duplicate", "event", "not-lost"], orders(60), poison),
-    ]
+        nature: Nature { poison: Some(20), ..Nature::default() },
+    }
 }
 
 fn case(id: &str) -> Case {

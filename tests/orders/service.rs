@@ -58,7 +58,7 @@ pub(crate) enum Defect {
     StopsWorking,
 }
 
-/// How the gateway behaves during the load.
+/// How the gateway behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Gateway {
     #[default]
@@ -145,11 +145,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(defect: Option<Defect>, gateway: Gateway, seed: u64) -> Self {
+    pub(crate) fn new(defect: Option<Defect>, seed: u64) -> Self {
         Self {
             random: ChaCha8Rng::seed_from_u64(seed ^ 0x5e41),
             defect,
-            gateway,
+            gateway: Gateway::Fine,
             plants: false,
             chances: 0,
             broker_away: false,
@@ -198,7 +198,8 @@ impl Service {
             return doubtful(500);
         }
         if self.database_away {
-            if call.operation == "create" && self.slips(Defect::RefusesButMakes) {
+            let known = self.orders.iter().any(|order| Some(&order.call.fields["key"]) == call.fields.get("key"));
+            if call.operation == "create" && !known && self.slips(Defect::RefusesButMakes) {
                 self.make(call);
                 return refused(400);
             }
@@ -503,7 +504,10 @@ impl Service {
         let key = key.map_or_else(|| name(task.order), |more| format!("{}-{more}-{}", name(task.order), self.calls));
         let (mut effect, mut same_as) = (None, None);
         let status = match self.gateway {
-            Gateway::Throttles(first) if self.plants && self.calls <= first => Some(429),
+            Gateway::Throttles(first) if self.plants && first > 0 => {
+                self.gateway = Gateway::Throttles(first - 1);
+                Some(429)
+            }
             Gateway::Down if self.plants => Some(503),
             gateway => {
                 if let Some((charge, _)) = self.charged.get(&key) {

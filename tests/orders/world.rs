@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use fireassay::fault::{Act, Fault, Heal, Node, Plan, Trigger};
+use fireassay::fault::{Act, AtGateway, Does, Fault, Heal, Node, Pick, Plan, Trigger};
 use fireassay::history::{
     AttemptId, Call, ClientId, Doubt, End, Event, FaultChange, History, InstanceName, IntentId, Moment, Outcome, Phase,
     StepId, What,
@@ -24,7 +24,6 @@ const READ_PAUSE: u64 = 150 * MS;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Nature {
     pub(crate) defect: Option<Defect>,
-    pub(crate) gateway: Gateway,
     /// Of 100 attempts of the load, how many end in doubt.
     pub(crate) doubt: u32,
     /// After how many attempts the harness puts records on the topic that nobody can act on.
@@ -38,7 +37,7 @@ pub(crate) fn run(script: &Script, plan: &Plan, nature: Nature, seed: u64) -> Hi
         script,
         plan,
         nature,
-        service: Service::new(nature.defect, nature.gateway, seed),
+        service: Service::new(nature.defect, seed),
         events: Vec::new(),
         queue: BinaryHeap::new(),
         turn: 0,
@@ -351,6 +350,8 @@ impl World<'_> {
             Fault::KillKafka => self.service.broker_away = true,
             Fault::Partition { edge, .. } if edge.to == Node::Kafka && on("relay") => self.service.broker_away = true,
             Fault::Latency { .. } => {}
+            Fault::Gateway(at) => self.service.gateway = gateway(*at),
+            Fault::Exchange(at) if at.edge.to == Node::Gateway => self.service.gateway = Gateway::Silent,
             Fault::Exchange(at) if matches!(at.act, Act::CrashAfter) && on("relay") => self.service.unconfirmed = 3,
             _ if on("relay") => self.service.unconfirmed = 2,
             _ if on("worker") => self.service.disturbed += 3,
@@ -382,6 +383,7 @@ impl World<'_> {
             Fault::KillPostgres => self.service.database_away = false,
             Fault::KillKafka => self.service.broker_away = false,
             Fault::Partition { edge, .. } if edge.to == Node::Kafka => self.service.broker_away = false,
+            Fault::Gateway(_) => self.service.gateway = Gateway::Fine,
             _ => {}
         }
         self.service.back();
@@ -418,5 +420,14 @@ impl World<'_> {
         }
         // Nothing was under way any more.
         self.record(What::Words { place: "log of api-2".into(), found: Vec::new() });
+    }
+}
+
+/// What a fault of the gateway's makes of the simulated one.
+fn gateway(at: AtGateway) -> Gateway {
+    match (at.does, at.pick) {
+        (Does::Throttle(_), Pick::First(first)) => Gateway::Throttles(first),
+        (Does::Fail, Pick::Every) => Gateway::Down,
+        _ => Gateway::Silent,
     }
 }

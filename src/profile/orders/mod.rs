@@ -50,6 +50,10 @@ impl Profile for Orders {
         contract::EVENT_FIELDS
     }
 
+    fn has_gateway(&self) -> bool {
+        true
+    }
+
     fn read_suite(&self, path: &str, text: &str) -> Result<Suite, SuiteError> {
         crate::suite::read::<OrdersWorkload>(self.name(), path, text)
     }

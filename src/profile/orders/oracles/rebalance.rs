@@ -1,11 +1,11 @@
 //! `orders.rebalance`: whatever happens to workers, no order is charged twice and none is lost.
 
-use super::windows::is_on_workers;
+use super::windows::moves_work;
 use super::{Found, Seen, not_lost, once_charged};
 
 pub(super) fn judge(seen: &Seen<'_>) -> Found {
     let mut found = Found::default();
-    let windows = seen.windows(is_on_workers);
+    let windows = seen.windows(moves_work);
     let bitten = windows.iter().filter(|window| window.bit);
     let first = bitten.clone().map(|window| window.from).min();
     if first.is_some() {

@@ -1,7 +1,7 @@
 //! When which part of the world was disturbed, as far as the plan says what was done and the history when.
 
 use super::Seen;
-use crate::fault::{Fault, Node};
+use crate::fault::{Act, Does, Fault, Node};
 use crate::history::{InstanceName, Moment, StepId};
 use crate::profile::orders::WORKER;
 use crate::profile::orders::facts::{FaultKind, Instance};
@@ -74,16 +74,32 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Whether a fault treats a worker or one of its links, or a server without which it cannot finish an event.
-pub(super) fn disturbs_workers(fault: &Fault) -> bool {
-    let on_servers = matches!(fault, Fault::KillPostgres | Fault::KillKafka);
-    !matches!(fault, Fault::Latency { .. } | Fault::Clock { .. }) && (on_servers || is_on_workers(fault))
+/// Whether after a fault somebody may have to begin an event anew, or did not hear what the gateway said: it treats a
+/// worker or one of its links, or a server without which none can finish, or makes the gateway slow.
+fn disturbs_workers(fault: &Fault) -> bool {
+    match fault {
+        Fault::KillPostgres | Fault::KillKafka => true,
+        Fault::Gateway(at) => matches!(at.does, Does::Slow(_) | Does::Late(_)),
+        _ => is_on_workers(fault),
+    }
 }
 
 /// Whether a fault treats a worker or one of its links.
-pub(super) fn is_on_workers(fault: &Fault) -> bool {
+fn is_on_workers(fault: &Fault) -> bool {
     let slow = matches!(fault, Fault::Latency { .. } | Fault::Clock { .. });
     !slow && fault.instances().iter().any(|name| name.role == WORKER)
+}
+
+/// Whether a fault may move work from one worker to another: it treats a worker's process, or keeps it from the broker.
+pub(super) fn moves_work(fault: &Fault) -> bool {
+    let moves = match fault {
+        Fault::Exchange(at) => {
+            at.edge.to == Node::Kafka || matches!(at.act, Act::CrashBefore | Act::CrashAfter | Act::Stall)
+        }
+        Fault::Partition { edge, .. } | Fault::Blackhole { edge } | Fault::Cut { edge } => edge.to == Node::Kafka,
+        _ => true,
+    };
+    moves && is_on_workers(fault)
 }
 
 /// Whether a fault takes a server away from an instance that is no worker.
