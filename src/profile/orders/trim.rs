@@ -38,7 +38,8 @@ mod tests {
     #[test]
     fn what_is_sent_stays_and_what_hangs_on_the_rest_goes() {
         let fronts: Vec<_> = (1..=2).map(|number| InstanceName { role: "api".into(), number }).collect();
-        let workload = OrdersWorkload::Orders(Orders { orders: 40, replays: 40, looks: 10, ..Orders::default() });
+        let workload =
+            OrdersWorkload::Orders(Orders { orders: 40, again: 0, looks: 0, replays: 40, ..Orders::default() });
         let mut script = workload.script(7, &fronts);
         script.clients.truncate(1);
         script.clients[0].truncate(2);

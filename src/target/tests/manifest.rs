@@ -258,7 +258,7 @@ fn unknown_profiles() {
           |
         2 | profiles = []
           |            ^^
-          = known here: `ledger`, `orders`"#]],
+          = known here: `ledger`"#]],
     );
 }
 
