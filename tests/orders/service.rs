@@ -289,8 +289,8 @@ impl Service {
             return;
         }
         let again = std::mem::take(&mut self.unconfirmed).min(self.history.len());
-        for told in self.history[self.history.len() - again..].to_vec() {
-            self.tell(told, false);
+        for number in self.history.len() - again..self.history.len() {
+            self.tell(self.history[number], false);
         }
         let Some(mut told) = self.outbox.pop_front() else { return };
         // The event of the payment overtakes the one before it.
@@ -518,7 +518,7 @@ impl Service {
                     self.charged.insert(key.clone(), (charge.clone(), declined));
                     effect = Some(charge);
                 }
-                let silent = gateway == Gateway::Silent && self.plants && self.calls % 7 == 0;
+                let silent = gateway == Gateway::Silent && self.plants && self.calls.is_multiple_of(7);
                 if silent { None } else { Some(if declined { 402 } else { 201 }) }
             }
         };
