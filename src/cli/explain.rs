@@ -35,20 +35,22 @@ pub(super) fn explain(args: &Args, colour: Colour) -> Result<u8, Failure> {
         None => locate::embedded_suites()?,
     };
     let palette = colour.for_stdout();
-    let mut known = Vec::new();
+    let (mut known, mut told) = (Vec::new(), Vec::new());
     for suite in &suites {
         // A requirement can be explained without the defects that it catches.
         let catalogue = locate::reference_defects(suite).unwrap_or_else(|failure| {
             note(&format!("the defects are left out: {failure}"));
             None
         });
-        if let Some(text) = look_up(&args.id, suite, catalogue.as_ref(), palette) {
-            answer(&text)?;
-            return Ok(super::exit::PASS);
-        }
+        // Several suites may have a case of that name.
+        told.extend(look_up(&args.id, suite, catalogue.as_ref(), palette));
         known.extend(suite.requirements.iter().map(|requirement| requirement.id.clone()));
         known.extend(suite.cases.iter().map(|case| case.id.clone()));
         known.extend(catalogue.iter().flat_map(|catalogue| &catalogue.defects).map(|defect| defect.name.clone()));
+    }
+    if !told.is_empty() {
+        answer(&told.join("\n"))?;
+        return Ok(super::exit::PASS);
     }
     let hint = did_you_mean(&args.id, known.iter().map(String::as_str));
     Err(Failure::usage(format!("there is no requirement, case or defect `{}`{hint}", args.id), "fireassay list"))
@@ -82,8 +84,8 @@ fn requirement(requirement: &Requirement, suite: &Suite, defects: &[Defect], pal
 }
 
 fn case(case: &Case, suite: &Suite, defects: &[Defect], palette: Palette) -> String {
-    let mut text =
-        format!("{}  ({})\n\n{}\n\n", palette.paint(Tone::Strong, &case.id), tier_name(case.tier), case.title);
+    let (name, tier) = (palette.paint(Tone::Strong, &case.id), tier_name(case.tier));
+    let mut text = format!("{name}  ({}, {tier})\n\n{}\n\n", suite.profile, case.title);
     let checked = suite.requirements.iter().filter(|requirement| case.requirements.contains(&requirement.id));
     section(&mut text, "checks", checked.map(|requirement| format!("{}: {}", requirement.id, requirement.text)));
     section(&mut text, "faults", case.faults.iter().map(in_words));

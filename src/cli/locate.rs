@@ -10,7 +10,8 @@ use crate::suite::Suite;
 use crate::target::Target;
 
 /// The suites that every binary carries, by profile, so that it works in any folder.
-const EMBEDDED: &[(&str, &str)] = &[("ledger", include_str!("../../suites/ledger.toml"))];
+const EMBEDDED: &[(&str, &str)] =
+    &[("ledger", include_str!("../../suites/ledger.toml")), ("orders", include_str!("../../suites/orders.toml"))];
 
 /// Where to look when a manifest is wrong.
 pub(super) const MANIFEST_KEYS: &str = "docs/target-manifest.md has every key that a manifest may have";
@@ -142,9 +143,17 @@ pub(crate) fn defects(target: &Target, suite: &Suite) -> Result<Catalogue, Failu
     defects_in(&target.directory.join("defects.toml"), suite)
 }
 
-/// The reference target's defects, where its folder can be found from here.
+/// The defects of a target of this suite's profile that has some, where its folder can be found from here.
 pub(crate) fn reference_defects(suite: &Suite) -> Result<Option<Catalogue>, Failure> {
-    up_the_tree(Path::new("targets/reference/defects.toml")).map(|path| defects_in(&path, suite)).transpose()
+    let mut targets = known_targets();
+    targets.sort();
+    let defects = targets.into_iter().find_map(|name| {
+        let folder = Path::new("targets").join(name);
+        let defects = up_the_tree(&folder.join("defects.toml"))?;
+        let target = Target::load(&up_the_tree(&folder.join("target.toml"))?).ok()?;
+        target.profiles.contains(&suite.profile).then_some(defects)
+    });
+    defects.map(|path| defects_in(&path, suite)).transpose()
 }
 
 fn defects_in(path: &Path, suite: &Suite) -> Result<Catalogue, Failure> {

@@ -75,6 +75,8 @@ pub enum What {
     },
     /// A record consumed from the target's event topic, by the harness's own consumer.
     Record(Record),
+    /// A fault of the plan appended a record to a topic: what comes from its place is not the target's doing.
+    Planted(Planted),
     /// A service that the harness plays was called; `at` is when it had answered.
     Played(Played),
     /// Which of the texts that the script watches for occur in a place: looked for once, in the audit.
@@ -261,6 +263,24 @@ pub struct Record {
     pub headers: BTreeMap<String, String>,
     /// The fields that the manifest maps, in the profile's terms; `{"unreadable": "why"}` where they could not be read.
     pub fields: Map<String, Value>,
+}
+
+/// A record that the harness put on a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planted {
+    /// Topic name without the run's prefix.
+    pub topic: String,
+    /// Partition number.
+    pub partition: i32,
+    /// Offset in the partition.
+    pub offset: i64,
+    /// The record's key, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Its value.
+    pub payload: String,
+    /// Whether the target can act on it: a copy of a record of its own. What cannot be acted on is poison.
+    pub readable: bool,
 }
 
 /// A call of a counterparty, as the counterparty saw it: ground truth of what it did.

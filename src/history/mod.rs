@@ -9,7 +9,8 @@ mod recorder;
 mod stored;
 
 pub use event::{
-    Call, Doubt, End, Event, Exchange, FaultChange, Outcome, Phase, Played, ProcessChange, RawBody, Record, Truth, What,
+    Call, Doubt, End, Event, Exchange, FaultChange, Outcome, Phase, Planted, Played, ProcessChange, RawBody, Record,
+    Truth, What,
 };
 pub use ids::{AttemptId, ClientId, InstanceName, IntentId, Moment, StepId};
 pub use recorder::{Recorder, RecorderError};

@@ -2,8 +2,15 @@
 //!
 //! **Invariant:** nothing in here does I/O or reads a clock. A profile turns a seed into a script, and a history into findings.
 
+pub mod callers;
+mod found;
 pub mod ledger;
+pub mod names;
+pub mod orders;
+mod programme;
+mod renumber;
 pub mod script;
+mod silence;
 
 use std::fmt;
 use std::sync::Arc;
@@ -122,7 +129,7 @@ pub struct Field {
 /// Every profile there is.
 #[must_use]
 pub fn all() -> &'static [&'static dyn Profile] {
-    &[&ledger::Ledger]
+    &[&ledger::Ledger, &orders::Orders]
 }
 
 /// The profile with this name.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::text::piece;
-use crate::history::{Call, Doubt, Exchange, Outcome, Played, ProcessChange, RawBody, Record, Truth};
+use crate::history::{Call, Doubt, Exchange, Outcome, Planted, Played, ProcessChange, RawBody, Record, Truth};
 
 /// `transfer k-57 a-0003→a-0001 250 EUR`.
 pub(super) fn call(call: &Call) -> String {
@@ -47,6 +47,13 @@ pub(super) fn record(record: &Record) -> String {
     let Record { topic, partition, offset, fields: map, .. } = record;
     let place = format!("event on {}, partition {partition}, offset {offset}:", piece(topic));
     words(&[place], map)
+}
+
+/// `put on orders.events, partition 2, offset 17, by the harness: `{"id":``.
+pub(super) fn planted(planted: &Planted) -> String {
+    let Planted { topic, partition, offset, payload, .. } = planted;
+    let place = format!("put on {}, partition {partition}, offset {offset}, by the harness", piece(topic));
+    format!("{place}: `{}`", piece(payload))
 }
 
 /// `gateway: charge by worker-1 under o-7, order o-7 amount 1999: 201, charge c-3`.

@@ -133,6 +133,7 @@ impl<'a> Teller<'a> {
                 line(Kind::Process, format!("{} {}", piece(name), phrase::process(change)))
             }
             What::Rows { source, added, removed, .. } => read_back(event.at, source, added, removed, rows),
+            What::Planted(planted) => line(Kind::Fault, phrase::planted(planted)),
             What::Played(played) => line(Kind::Exchange, phrase::played(played)),
             What::Words { place, found } => line(Kind::Row, phrase::found(place, found)),
             What::Record(record) => line(Kind::Row, phrase::record(record)),

@@ -4,11 +4,10 @@
 //! Nothing is judged here. What cannot be read is counted, never guessed.
 
 mod call;
-mod names;
 mod reader;
 
+pub use crate::profile::names::{Names, Pattern};
 pub use call::{Ask, Body, Flaw};
-pub use names::{Names, Pattern};
 pub use reader::Reader;
 
 use std::ops::Range;

@@ -98,6 +98,7 @@ impl Reader {
             What::Eventless => self.facts.eventless = true,
             What::EventsRead => self.facts.events_read = self.phase == Phase::Audit,
             What::Rows { .. }
+            | What::Planted(_)
             | What::Played(_)
             | What::Words { .. }
             | What::Exchange(_)

@@ -8,11 +8,11 @@
 use std::collections::BTreeSet;
 
 use super::contention::others_were_answered;
-use super::silence::Silence;
 use super::{Found, Seen};
 use crate::history::{AttemptId, Moment};
 use crate::judgement::Witness;
 use crate::profile::ledger::facts::{Answer, Ask, Flaw, Instance, ProcessKind, Transfer, Why};
+use crate::profile::silence::Silence;
 
 /// How many good requests in a row have to go unanswered before an instance counts as wedged.
 const UNANSWERED_MAX: u32 = 5;
@@ -40,7 +40,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
             Answer::Unknown(why) if seen.is_undisturbed() => {
                 let Some(text) = unanswered(why, flaw) else { continue };
                 let alone = !matches!(why, Why::Reset) && others_were_answered(seen, attempt);
-                if !(silence.is_repeated(flaw, attempt) || alone) {
+                if !(silence.is_repeated(flaw, attempt.intent, attempt.invoked, attempt.returned) || alone) {
                     continue;
                 }
                 ("failed", text)

@@ -5,10 +5,10 @@
 //! count, and a timeout only if the same instance answered others, asked later, meanwhile. A 5xx counts then as well,
 //! or when one had come before: a deadlock may hold up everybody else, too, but it does not stay alone.
 
-use super::silence::Silence;
 use super::{Found, Seen, projection};
 use crate::history::{AttemptId, Phase};
 use crate::profile::ledger::facts::{Answer, Ask, Attempt, Body, Why};
+use crate::profile::silence::Silence;
 
 /// How many later requests an instance must have answered before it counts as alive and well.
 const OTHERS_ANSWERED: usize = 10;
@@ -39,7 +39,10 @@ fn unanswered(found: &mut Found, seen: &Seen<'_>) {
         let text = match why {
             _ if intent.phase != Phase::Load || !Seen::moves(intent) => continue,
             Why::Status(408 | 425 | 429) | Why::Abandoned | Why::Unreadable | Why::Reset => continue,
-            Why::Status(status) if silence.is_repeated((), attempt) || others_were_answered(seen, attempt) => {
+            Why::Status(status)
+                if silence.is_repeated((), attempt.intent, attempt.invoked, attempt.returned)
+                    || others_were_answered(seen, attempt) =>
+            {
                 format!("the answer is {status}, though nothing was broken")
             }
             Why::Timeout if others_were_answered(seen, attempt) => {

@@ -25,11 +25,10 @@ mod recovers;
 mod refused;
 mod reverse_once;
 mod same_answer;
-mod silence;
 mod story;
 mod wall;
 
-use found::Found;
+use crate::profile::found::Found;
 
 use super::books::Books;
 use super::facts::{Account, Ask, Facts, Intent, Terms};

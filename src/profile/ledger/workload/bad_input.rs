@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::callers::Callers;
 use super::composer::{Composer, name};
-use super::programme::Programme;
 use super::transfers::two;
 use crate::history::{IntentId, RawBody};
 use crate::profile::Script;
+use crate::profile::callers::Callers;
 use crate::profile::ledger::facts::ACCOUNTS;
+use crate::profile::programme::Programme;
 
 /// What each account has at first, in minor units: so little that the set-up goes well even where amounts are misread.
 const FUNDS: i64 = 10_000_000;

@@ -8,11 +8,11 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
-use super::callers::Callers;
-use super::programme::Programme;
 use crate::history::{Call, IntentId, RawBody};
 use crate::profile::Script;
+use crate::profile::callers::Callers;
 use crate::profile::ledger::facts::{ACCOUNTS, KEYS};
+use crate::profile::programme::Programme;
 use crate::profile::script::{Bind, Intent};
 
 /// The stream of random numbers that workloads draw from, apart from the fault plan's.

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::callers::Callers;
 use super::composer::Composer;
-use super::programme::Programme;
 use crate::profile::Script;
+use crate::profile::callers::Callers;
+use crate::profile::programme::Programme;
 
 /// What is on a poor account, in minor units. Every caller asks for about half of it.
 const FUNDS: i64 = 10_000;

@@ -5,16 +5,14 @@
 //! even in a journal that shows no keys.
 
 mod bad_input;
-mod callers;
 mod composer;
 mod declines;
 mod key_reuse;
-mod programme;
 mod reversals;
 mod transfers;
 
+pub use crate::profile::callers::Callers;
 pub use bad_input::BadInput;
-pub use callers::Callers;
 pub use declines::Declines;
 pub use key_reuse::KeyReuse;
 pub use reversals::Reversals;

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::callers::Callers;
 use super::composer::Composer;
-use super::programme::Programme;
 use super::transfers::two;
 use crate::profile::Script;
+use crate::profile::callers::Callers;
+use crate::profile::programme::Programme;
 
 /// See [`super::LedgerWorkload::Reversals`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::callers::Callers;
 use super::composer::{AccountNumber, Composer};
-use super::programme::{Programme, pick};
 use crate::profile::Script;
+use crate::profile::callers::Callers;
+use crate::profile::programme::{Programme, pick};
 
 /// More than any account ever has, in minor units.
 const IMPOSSIBLE: i64 = 1 << 40;

@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 
 use crate::history::{IntentId, Moment};
-use crate::profile::ledger::facts::Attempt;
 
 /// The failures that ended first, of two different intents, by the kind of request.
 #[derive(Debug)]
-pub(super) struct Silence<Kind> {
+pub(in crate::profile) struct Silence<Kind> {
     first: BTreeMap<Kind, Vec<(Moment, IntentId)>>,
 }
 
@@ -21,14 +20,21 @@ impl<Kind> Default for Silence<Kind> {
 }
 
 impl<Kind: Ord> Silence<Kind> {
-    /// Notes a failure; whether there was another one before it that no standstill explains together with it.
-    pub(super) fn is_repeated(&mut self, kind: Kind, failed: &Attempt) -> bool {
-        let end = failed.returned.unwrap_or(Moment(u64::MAX));
+    /// Notes a failure of an intent, sent at one moment and over at the other; whether there was another one before it that no
+    /// standstill explains together with it.
+    pub(in crate::profile) fn is_repeated(
+        &mut self,
+        kind: Kind,
+        of: IntentId,
+        sent: Moment,
+        end: Option<Moment>,
+    ) -> bool {
+        let end = end.unwrap_or(Moment(u64::MAX));
         let first = self.first.entry(kind).or_default();
-        let is_repeated = first.iter().any(|(ended, intent)| *intent != failed.intent && *ended < failed.invoked);
-        match first.iter_mut().find(|(_, intent)| *intent == failed.intent) {
+        let is_repeated = first.iter().any(|(ended, intent)| *intent != of && *ended < sent);
+        match first.iter_mut().find(|(_, intent)| *intent == of) {
             Some((ended, _)) => *ended = end.min(*ended),
-            None => first.push((end, failed.intent)),
+            None => first.push((end, of)),
         }
         first.sort_unstable();
         // One of the two is of another intent than any that comes.
