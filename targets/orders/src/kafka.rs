@@ -70,12 +70,7 @@ pub(crate) fn discard(producer: FutureProducer) {
 ///
 /// # Errors
 /// When the configuration is refused.
-pub(crate) fn consumer(
-    brokers: &str,
-    name: &str,
-    group: &str,
-    commits_by_itself: bool,
-) -> KafkaResult<StreamConsumer> {
+pub(crate) fn consumer(brokers: &str, name: &str, group: &str, commits_by_itself: bool) -> KafkaResult<StreamConsumer> {
     client(brokers, name)
         .set("group.id", group)
         .set("enable.auto.commit", commits_by_itself.to_string())

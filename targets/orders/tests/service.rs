@@ -1,4 +1,7 @@
 //! The whole service, two of each role, against a real database and broker and a gateway that does as it is told.
+//!
+//! `REFERENCE_DEFECTS=name cargo test -p reference-orders --test service` shows what a mistake does: each one fails some
+//! test here.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod world;
@@ -6,6 +9,7 @@ mod world;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sqlx::{AssertSqlSafe, Executor as _};
 use world::gateway::Mood;
 use world::{CARD, TOKEN, World, until};
 
@@ -14,7 +18,7 @@ fn in_a_world<F: Future<Output = ()>>(test: impl FnOnce(World) -> F) {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async { test(World::start("").await).await });
+    runtime.block_on(async { test(World::start(&std::env::var("REFERENCE_DEFECTS").unwrap_or_default()).await).await });
 }
 
 #[test]
@@ -50,8 +54,8 @@ fn orders_are_paid_or_declined_once_and_nothing_tells_the_card() {
 
         for record in world.records() {
             assert!(record.correlation.is_some_and(|correlation| correlation.starts_with("corr-")));
-            assert!(record.key.len() == 36, "{}", record.key);
             let value = String::from_utf8(record.value).unwrap();
+            assert!(value.contains(&format!(r#""order": "{}""#, record.key)), "{}: {value}", record.key);
             assert!(!value.contains(CARD) && !value.contains(TOKEN) && !value.contains("c-1"), "{value}");
         }
         let logs: Vec<String> =
@@ -174,8 +178,9 @@ fn a_worker_that_dies_or_freezes_in_a_charge_is_succeeded_and_changes_nothing_la
         world.launch("worker-2");
         world.becomes(&order, "PAID").await;
         world.signal("worker-1", "-CONT");
-        let next = world.order(1, "next", CARD).await;
-        world.becomes(&next, "PAID").await;
+        let tries =
+            async || world.log("worker-1").lines().any(|line| line.contains("settled") && line.contains(&order));
+        until("it tries to finish what it began", tries).await;
         world.paid_in_order(&order).await;
         assert_eq!((world.state(&order).await.1, world.gateway.charged(&order)), (3, 1));
         assert!(world.letters().await.is_empty());
@@ -204,7 +209,8 @@ fn what_comes_again_changes_nothing() {
         }
         let last = world.order(1, "last", CARD).await;
         world.becomes(&last, "PAID").await;
-        let repeats = async || ["worker-1", "worker-2"].map(|name| world.log(name)).concat().matches("Repeated").count();
+        let repeats =
+            async || ["worker-1", "worker-2"].map(|name| world.log(name)).concat().matches("Repeated").count();
         until("the repeats are read", async || repeats().await >= orders.len()).await;
         for order in &orders {
             assert_eq!(world.state(order).await, ("PAID".to_owned(), 3));
@@ -216,9 +222,11 @@ fn what_comes_again_changes_nothing() {
 
 #[test]
 fn without_database_or_broker_it_waits_and_goes_on() {
-    in_a_world(|world| async move {
+    in_a_world(|mut world| async move {
         world.stack.kafka().kill().await.unwrap();
         let accepted = world.order(1, "no-broker", CARD).await;
+        world.kill("api-1");
+        world.launch("api-1");
         world.stack.kafka().start().await.unwrap();
         world.becomes(&accepted, "PAID").await;
         world.paid_in_order(&accepted).await;
@@ -237,5 +245,73 @@ fn without_database_or_broker_it_waits_and_goes_on() {
         let all = world.get(1, "/orders").await.unwrap();
         assert!(all["orders"].as_array().unwrap().iter().all(|order| order["key"] != "no-database"));
         assert!(world.letters().await.is_empty());
+    });
+}
+
+#[test]
+fn a_worker_that_dies_while_it_writes_an_event_down_loses_nothing() {
+    in_a_world(|mut world| async move {
+        for table in ["inbox", "payments"] {
+            let mut connection = world.connect().await;
+            connection.execute("begin").await.unwrap();
+            connection.execute(AssertSqlSafe(format!("lock table {table} in exclusive mode"))).await.unwrap();
+            let order = world.order(1, table, CARD).await;
+            until("a worker waits for the lock", async || world.waiting(table).await > 0).await;
+            // Long enough for whoever commits offsets by the clock.
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            for worker in ["worker-1", "worker-2"] {
+                world.kill(worker);
+            }
+            connection.execute("rollback").await.unwrap();
+            for worker in ["worker-1", "worker-2"] {
+                world.launch(worker);
+            }
+            world.becomes(&order, "PAID").await;
+            assert_eq!((world.gateway.charged(&order), world.gateway.calls(&order).len()), (1, 1));
+        }
+    });
+}
+
+#[test]
+fn an_order_that_is_not_committed_is_not_accepted() {
+    in_a_world(|world| async move {
+        let mut connection = world.connect().await;
+        connection.execute("begin; lock table outbox in exclusive mode").await.unwrap();
+        // It ends when the database gives up waiting for the lock.
+        assert_eq!(world.send(1, "k", CARD, 5).await.unwrap().0, 503);
+        connection.execute("rollback").await.unwrap();
+        let all = world.get(2, "/orders").await.unwrap();
+        assert_eq!(all["orders"].as_array().unwrap().len(), 0);
+    });
+}
+
+#[test]
+fn relays_keep_the_order_of_an_orders_events_whatever_is_locked() {
+    in_a_world(|mut world| async move {
+        let (relays, workers) = (["relay-1", "relay-2"], ["worker-1", "worker-2"]);
+        for worker in workers {
+            world.kill(worker);
+        }
+        let order = world.order(1, "k", CARD).await;
+        until("it is told that the order is there", async || world.told(&order).len() == 1).await;
+        for relay in relays {
+            world.kill(relay);
+        }
+        // Nobody is there to take the event for a while; it is no worse for that.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        for worker in workers {
+            world.launch(worker);
+        }
+        world.becomes(&order, "PAID").await;
+        let mut connection = world.connect().await;
+        connection.execute("begin").await.unwrap();
+        let second = "select from outbox where payload->>'version' = '2' for update";
+        assert!(connection.fetch_optional(second).await.unwrap().is_some());
+        for relay in relays {
+            world.launch(relay);
+        }
+        until("something is published", async || world.told(&order).len() > 1).await;
+        connection.execute("rollback").await.unwrap();
+        world.paid_in_order(&order).await;
     });
 }

@@ -43,6 +43,10 @@ pub(super) fn wish(body: Result<Bytes, BytesRejection>) -> Result<Wish, ApiError
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
         _ => ApiError::bad_request("unreadable_body"),
     })?;
+    // The reader of fields would take a list of values for an object without names.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(ApiError::unprocessable("bad_fields"));
+    }
     let Body { customer, card, amount, currency } = serde_json::from_slice(&bytes).map_err(|error| {
         // Well-formed JSON of another shape, or no JSON at all.
         if error.is_data() { ApiError::unprocessable("bad_fields") } else { ApiError::bad_request("bad_json") }
@@ -84,7 +88,8 @@ mod tests {
         for (from, to) in [("\"c\"", "\"\""), ("EUR", "euro"), ("4242424242424242", ""), ("\"amount\"", "\"total\"")] {
             assert!(read(&GOOD.replace(from, to)).is_err(), "{to}");
         }
-        for body in ["", "{", "[]", "null", "{}", &GOOD.replace('}', r#","note":""}"#), "\0"] {
+        let list = r#" ["c","4242424242424242",1999,"EUR"]"#;
+        for body in ["", "{", "[]", list, "null", "{}", &GOOD.replace('}', r#","note":""}"#), "\0"] {
             assert!(read(body).is_err(), "{body}");
         }
     }

@@ -215,7 +215,9 @@ impl Orders {
         transaction.commit().await?;
         let Some(row) = row else { return Ok(None) };
         let card = Card::new(row.try_get("number")?);
-        Ok(card.map(|card| Ok::<_, sqlx::Error>((card, row.try_get("amount")?, row.try_get("currency")?))).transpose()?)
+        Ok(card
+            .map(|card| Ok::<_, sqlx::Error>((card, row.try_get("amount")?, row.try_get("currency")?)))
+            .transpose()?)
     }
 }
 

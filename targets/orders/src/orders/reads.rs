@@ -50,7 +50,8 @@ impl Orders {
     /// All dead letters, the oldest first.
     pub(crate) async fn dead_letters(&self) -> Result<Vec<LetterView>, OrdersError> {
         let mut transaction = self.database.begin().await?;
-        let sql = "select id, event_id, order_id, reason, payload, attempts, replayed from dead_letters order by position";
+        let sql =
+            "select id, event_id, order_id, reason, payload, attempts, replayed from dead_letters order by position";
         let found = sqlx::query_as(sql).fetch_all(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(found)

@@ -79,7 +79,10 @@ impl Shop {
             return self.failed(before, false, "the last attempt was cut short, and had no effect".to_owned());
         }
         let Some(card) = &payment.card else {
-            return End::Over("the card is gone".to_owned(), Pause { attempts: before, doubt: false, wait: LATE_LOOKS[0] });
+            return End::Over(
+                "the card is gone".to_owned(),
+                Pause { attempts: before, doubt: false, wait: LATE_LOOKS[0] },
+            );
         };
         let attempts = before + 1;
         if !self.begin(payment, attempts).await {
@@ -194,9 +197,8 @@ impl Shop {
             Effect::Declined => State::Failed,
         };
         let correlation = payment.correlation.as_ref();
-        if self.orders.settle(&payment.order, payment.version, to, correlation).await? {
-            tracing::info!(order = %payment.order, correlation_id = id(payment), state = ?to, "settled");
-        }
+        let first = self.orders.settle(&payment.order, payment.version, to, correlation).await?;
+        tracing::info!(order = %payment.order, correlation_id = id(payment), state = ?to, first, "settled");
         Ok(())
     }
 
@@ -214,11 +216,7 @@ impl Shop {
     /// For the defect `charge-before-record`: charges as soon as an event is there, and writes everything down after it.
     /// Made by a handler that reads like the story: "when an order comes in, charge it; then save". If the process dies in
     /// between, the event comes again and nothing tells that it was charged.
-    pub(super) async fn charge_first(
-        &self,
-        incoming: &Incoming,
-        happened: &Happened,
-    ) -> Result<Recorded, StoreError> {
+    pub(super) async fn charge_first(&self, incoming: &Incoming, happened: &Happened) -> Result<Recorded, StoreError> {
         let correlation = incoming.correlation.as_ref();
         let Some((card, amount, currency)) = self.orders.bill(&happened.order).await? else {
             return self.record(incoming, happened, Duration::ZERO).await;

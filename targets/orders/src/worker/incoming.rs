@@ -64,7 +64,8 @@ impl Incoming {
     /// Reads a record.
     pub(super) fn of(message: &BorrowedMessage<'_>) -> Self {
         let value = message.payload().unwrap_or_default();
-        let header = message.headers().and_then(|headers| headers.iter().find(|header| header.key == kafka::CORRELATION));
+        let header =
+            message.headers().and_then(|headers| headers.iter().find(|header| header.key == kafka::CORRELATION));
         let correlation = header.and_then(|header| std::str::from_utf8(header.value?).ok());
         Self {
             place: format!("{}/{}/{}", message.topic(), message.partition(), message.offset()),
@@ -84,6 +85,10 @@ fn as_text(value: &[u8]) -> String {
 
 fn content(value: &[u8]) -> Content {
     let unreadable = |event, order, reason: &str| Content::Unreadable { event, order, reason: reason.to_owned() };
+    // The reader of fields would take a list of values for an object without names.
+    if value.trim_ascii_start().starts_with(b"[") {
+        return unreadable(None, None, "the record is no event of an order");
+    }
     let fields: Fields = match serde_json::from_slice(value) {
         Ok(fields) => fields,
         // The parser's own words may quote the value.
@@ -91,7 +96,11 @@ fn content(value: &[u8]) -> Content {
         Err(_) => {
             let any: Value = serde_json::from_slice(value).unwrap_or_default();
             let event = any["id"].as_str().and_then(EventId::new);
-            return unreadable(event, any["order"].as_str().and_then(OrderId::new), "the record is no event of an order");
+            return unreadable(
+                event,
+                any["order"].as_str().and_then(OrderId::new),
+                "the record is no event of an order",
+            );
         }
     };
     match (EventId::new(&fields.id), OrderId::new(&fields.order)) {
@@ -108,6 +117,8 @@ mod tests {
 
     const GOOD: &str = r#"{"id":"e-1","order":"o-1","version":1,"state":"CREATED","amount":5,"currency":"EUR"}"#;
 
+    const LIST: &[u8] = br#"["e-1","o-1",1,"CREATED",5,"EUR"]"#;
+
     #[test]
     fn an_event_is_read() {
         let Content::Event(event) = content(GOOD.as_bytes()) else { panic!("it is one") };
@@ -118,11 +129,14 @@ mod tests {
     #[test]
     fn what_is_no_event_still_tells_what_it_can() {
         let nothing = |value: &[u8]| matches!(content(value), Content::Unreadable { event: None, order: None, .. });
-        for value in [b"".as_slice(), b"{", b"\0\xff", b"null", b"[]", b"{\"id\":7,\"order\":\"o\\u0000\"}"] {
+        for value in [b"".as_slice(), b"{", b"\0\xff", b"null", b"[]", LIST, b"{\"id\":7,\"order\":\"o\\u0000\"}"] {
             assert!(nothing(value), "{value:?}");
         }
-        for change in [("\"version\":1,", ""), ("CREATED", "SHIPPED"), ("\"amount\":5", "\"amount\":\"4000123412341234\"")] {
-            let Content::Unreadable { event, order, reason } = content(GOOD.replace(change.0, change.1).as_bytes()) else {
+        for change in
+            [("\"version\":1,", ""), ("CREATED", "SHIPPED"), ("\"amount\":5", "\"amount\":\"4000123412341234\"")]
+        {
+            let Content::Unreadable { event, order, reason } = content(GOOD.replace(change.0, change.1).as_bytes())
+            else {
                 panic!("{change:?} is none")
             };
             assert_eq!(event, EventId::new("e-1"));

@@ -126,8 +126,6 @@ async fn charge(State(gateway): State<Gateway>, headers: HeaderMap, body: String
 async fn look(State(gateway): State<Gateway>, Query(query): Query<HashMap<String, String>>) -> String {
     let book = gateway.book.lock().unwrap();
     let of_order = book.charges.iter().filter(|(order, _, _)| *order == query["order"]);
-    let view = |(order, _, good): &(String, Option<String>, bool)| {
-        json!({"id": "c", "order": order, "status": if *good { "succeeded" } else { "declined" }})
-    };
+    let view = |(order, _, good): &(String, Option<String>, bool)| json!({"id": "c", "order": order, "status": if *good { "succeeded" } else { "declined" }});
     json!({"charges": of_order.map(view).collect::<Vec<_>>()}).to_string()
 }

@@ -16,6 +16,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 
 use gateway::Gateway;
 
@@ -65,6 +66,18 @@ impl World {
             until("the api is up", async || world.get(api, "/health").await.is_some()).await;
         }
         world
+    }
+
+    /// A connection to the service's database.
+    pub(crate) async fn connect(&self) -> PgConnection {
+        let postgres = self.stack.postgres();
+        PgConnection::connect(&postgres.url("orders", postgres.address())).await.unwrap()
+    }
+
+    /// How many wait for a lock on a table.
+    pub(crate) async fn waiting(&self, table: &str) -> i64 {
+        let sql = "select count(*) from pg_locks where not granted and relation = $1::regclass";
+        sqlx::query_scalar(sql).bind(table).fetch_one(&mut self.connect().await).await.unwrap()
     }
 
     fn command(&self, role: &str) -> Command {
@@ -124,7 +137,14 @@ impl World {
         fs::read_to_string(self.log_of(name)).unwrap()
     }
 
-    async fn call(&self, method: Method, api: u16, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, Value)> {
+    async fn call(
+        &self,
+        method: Method,
+        api: u16,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Option<(u16, Value)> {
         let url = format!("http://127.0.0.1:{}{path}", self.ports[&api]);
         let mut request = self.client.request(method, url).timeout(Duration::from_secs(6)).body(body.to_owned());
         for (name, value) in headers {
@@ -200,7 +220,8 @@ impl World {
         while i64::try_from(records.len()).unwrap() < expected {
             assert!(Instant::now() < end, "only {} of {expected} records", records.len());
             let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
-            let header = message.headers().and_then(|headers| headers.iter().find(|header| header.key == "correlation-id"));
+            let header =
+                message.headers().and_then(|headers| headers.iter().find(|header| header.key == "correlation-id"));
             records.push(Record {
                 key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
                 value: message.payload().unwrap_or_default().to_owned(),
