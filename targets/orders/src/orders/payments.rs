@@ -55,6 +55,12 @@ pub(crate) struct Pause {
 
 /// Claims up to `max` payments that are due. It asks nobody to wait: what another worker is just claiming is skipped.
 pub(crate) async fn claim(connection: &mut PgConnection, max: usize) -> Result<Vec<Payment>, StoreError> {
+    // Asked first, so that a worker at rest only reads.
+    let due =
+        sqlx::query_scalar("select exists (select from payments where due_at <= now())").fetch_one(&mut *connection);
+    if !within(CLAIM_LIMIT, "looking for payments", async { Ok(due.await?) }).await? {
+        return Ok(Vec::new());
+    }
     let (claim, claimed) = (new_id(), Instant::now());
     let rows = sqlx::query(
         "with due as (
