@@ -4,9 +4,9 @@
 //! # How an order goes
 //! The api writes the order and its event in one transaction ([`orders`]). The [`relay`] publishes the event. A worker
 //! takes it from the topic and writes down that the order is to be charged: the order's next state, the event's id in the
-//! inbox, and a row in `payments`, in one transaction; only then it commits the offset ([`worker::intake`]). That is all
+//! inbox, and a row in `payments`, in one transaction; only then it commits the offset (`worker::intake`). That is all
 //! that a partition waits for. Another loop picks the payments that are due, charges, and writes what came of it
-//! ([`worker::cashier`]).
+//! (`worker::cashier`).
 //!
 //! So the topic only carries the news, and the database has the work. An order whose charge has to wait, because the
 //! gateway said so or because it failed, holds up no other; a rebalance interrupts no payment; and how often something
