@@ -1,0 +1,46 @@
+//! Reading the outbox, and marking what was sent.
+
+use sqlx::PgConnection;
+
+use super::limited;
+use crate::defects::{Defect, Defects};
+use crate::store::StoreError;
+
+/// How many events are under way at most.
+const BATCH_MAX: i64 = 200;
+
+/// An event of the outbox.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Unsent {
+    pub(super) position: i64,
+    /// The record's key.
+    pub(super) order_id: String,
+    pub(super) payload: String,
+    pub(super) correlation: Option<String>,
+}
+
+/// The first unsent events, in the order of the outbox.
+///
+/// If an event of an order can be read, so can the order's earlier ones: each was written under the lock of the order's
+/// row, and its transaction had ended before the next one got that lock. Positions of other orders may appear later in
+/// between; they are found then, because nothing but the mark on each row says what has been sent.
+pub(super) async fn unsent(connection: &mut PgConnection, defects: &Defects) -> Result<Vec<Unsent>, StoreError> {
+    let sql = "select position, order_id, payload::text, correlation from outbox where sent_at is null
+               order by position limit $1";
+    // Made by taking the outbox for a queue of jobs. While one relay holds an order's event, another one publishes the
+    // next.
+    let competing = "select position, order_id, payload::text, correlation from outbox where sent_at is null
+                     order by position limit $1 for update skip locked";
+    let sql = if defects.has(Defect::RelaysCompete) { competing } else { sql };
+    limited("reading the outbox", sqlx::query_as(sql).bind(BATCH_MAX).fetch_all(connection)).await
+}
+
+/// Marks events as sent, so that they are not read again.
+pub(super) async fn mark(connection: &mut PgConnection, positions: &[i64]) -> Result<(), StoreError> {
+    if positions.is_empty() {
+        return Ok(());
+    }
+    let sql = "update outbox set sent_at = now() where position = any($1) and sent_at is null";
+    limited("marking events as sent", sqlx::query(sql).bind(positions).execute(connection)).await?;
+    Ok(())
+}
