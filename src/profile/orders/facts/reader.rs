@@ -79,6 +79,7 @@ impl Reader {
             }
             What::Record(record) => self.record(at, record),
             What::Planted(planted) => self.planted(at, planted),
+            What::Reproduced { partition, offset, .. } => _ = self.planted.insert((*partition, *offset), true),
             What::Played(played) => {
                 let from = self.instance(&played.from);
                 self.facts.call(self.event, at, played, from);
