@@ -16,14 +16,16 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
     for (order, life) in seen.books.orders() {
         let attempts: Vec<_> = life.attempts(seen.facts).collect();
         for (number, call) in attempts.iter().enumerate().filter(|(_, call)| call.is_throttled()) {
-            // Somebody else cannot know of it, nor whoever was started anew since.
-            let next = attempts[number + 1..].iter().find(|next| next.from == call.from);
-            let next = next.filter(|next| !seen.is_restarted(call.from, call.at, next.received));
-            let Some(next) = next else { continue };
-            if is_too_early(call, next) {
-                early(&mut found, seen, order, call, next);
-            } else {
+            let Some(next) = attempts.get(number + 1) else { continue };
+            if !is_too_early(call, next) {
                 waited += 1;
+                continue;
+            }
+            // Somebody else cannot know of it, nor whoever was started anew since.
+            let own = attempts[number + 1..].iter().find(|next| next.from == call.from);
+            let own = own.filter(|next| !seen.is_restarted(call.from, call.at, next.received));
+            if let Some(next) = own.filter(|next| is_too_early(call, next)) {
+                early(&mut found, seen, order, call, next);
             }
         }
         if attempts.iter().any(|call| call.is_throttled()) {
