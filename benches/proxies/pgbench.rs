@@ -75,9 +75,9 @@ impl Tool {
             return Ok(Figure::Latency { p50, p99 });
         }
         let after = |start: &str| {
-            let lines =
+            let mut lines =
                 text.lines().filter_map(|line| line.strip_prefix(start)?.split(['/', ' ']).next()?.parse().ok());
-            lines.last().ok_or_else(|| format!("pgbench does not say `{start}`:\n{text}"))
+            lines.next_back().ok_or_else(|| format!("pgbench does not say `{start}`:\n{text}"))
         };
         let operations = after("number of transactions actually processed: ")?;
         Ok(Figure::Throughput { per_second: after("tps = ")?, operations })

@@ -141,19 +141,20 @@ impl<'a> Nemesis<'a> {
 
     async fn carry_out_step(&self, index: usize) {
         let progress = &self.steps[index];
-        tokio::select! {
+        let turn = turn_of(&progress.step.fault).and_then(|key| self.turns.get(&key));
+        let _turn = tokio::select! {
             biased;
             () = self.load_ended.cancelled() => return,
-            () = async { self.due(progress.step.trigger).await; self.can_bite(&progress.step.fault).await } => {}
-        }
-        let turn = turn_of(&progress.step.fault).and_then(|key| self.turns.get(&key));
-        let _turn = match turn {
-            None => None,
-            Some(turn) => tokio::select! {
-                biased;
-                () = self.load_ended.cancelled() => return,
-                guard = turn.lock() => Some(guard),
-            },
+            turn = async {
+                self.due(progress.step.trigger).await;
+                let turn = match turn {
+                    Some(turn) => Some(turn.lock().await),
+                    None => None,
+                };
+                // Not before its turn: the step before it may have taken what it can act on.
+                self.can_bite(&progress.step.fault).await;
+                turn
+            } => turn,
         };
         self.inject(index).await;
         // A clock that is right again has still to be seen by somebody.

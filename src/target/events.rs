@@ -32,6 +32,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long one question to the broker may take. The thread answers nobody meanwhile.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a consumer may bring nothing although there is something, before another one is made.
+const STALL: Duration = Duration::from_secs(1);
+
 /// How long the thread waits for a record before it looks for requests.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -104,12 +107,14 @@ impl EventReader {
         let failed = |why: String| EventError { topic: topic.clone(), why };
         let (name, brokers) = (topic.clone(), brokers.to_owned());
         let open = tokio::task::spawn_blocking(move || open(&brokers, &name));
-        let Opened { consumer, asker, partitions } =
+        let Opened { clients, consumer, asker, partitions } =
             open.await.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
         let (requests, inbox) = sync_channel(8);
         let pump = Pump {
+            clients,
             consumer,
             asker,
+            moved: Instant::now(),
             topic: topic.clone(),
             plain_topic: mapping.topic(""),
             fields: mapping.fields.clone(),
@@ -168,7 +173,10 @@ struct Position {
 
 /// The consumer and its thread. librdkafka reconnects by itself for as long as it is polled.
 struct Pump {
+    clients: Clients,
     consumer: BaseConsumer,
+    /// When the consumer last brought something, was made or was asked for more.
+    moved: Instant,
     /// Asks how far the topic goes, on a connection of its own: on the consumer's a question waits behind the fetch that
     /// waits for records.
     asker: BaseConsumer,
@@ -207,6 +215,7 @@ impl Pump {
         match self.consumer.poll(POLL) {
             None => {}
             Some(Ok(message)) => {
+                self.moved = Instant::now();
                 let (partition, next) = (message.partition(), message.offset() + 1);
                 if self.partitions.get(&partition).is_some_and(|position| position.next >= next) {
                     return;
@@ -249,7 +258,10 @@ impl Pump {
         let offsets = match goal.offsets.take() {
             Some(offsets) => offsets,
             None => match self.ends() {
-                Ok(offsets) => offsets,
+                Ok(offsets) => {
+                    self.moved = Instant::now();
+                    offsets
+                }
                 Err(error) => {
                     self.last_error = Some(printable(&error.to_string(), 300));
                     return Some(goal);
@@ -261,8 +273,22 @@ impl Pump {
             goal.request.told.send(Ok(self.found.clone())).ok();
             return None;
         }
+        if self.moved.elapsed() >= STALL {
+            self.begin_again();
+        }
         goal.offsets = Some(offsets);
         Some(goal)
+    }
+
+    /// A new consumer goes on where this one is. One whose broker was told to be gone for a moment, as a busy machine makes
+    /// a controller believe, has been seen to bring nothing ever after.
+    fn begin_again(&mut self) {
+        self.moved = Instant::now();
+        match self.clients.consumer(&self.topic, &self.partitions) {
+            Ok(consumer) => self.consumer = consumer,
+            Err(error) => self.failed(&error),
+        }
+        self.partitions.values_mut().for_each(|position| position.at_end = false);
     }
 
     fn is_reached(&self, partition: i32, end: i64) -> bool {
@@ -351,30 +377,49 @@ fn fields(paths: &[FieldPath], value: Option<&[u8]>) -> Map<String, Value> {
 
 /// Both clients of a pump, and the partitions that are read.
 struct Opened {
+    clients: Clients,
     consumer: BaseConsumer,
     asker: BaseConsumer,
     partitions: BTreeMap<i32, Position>,
 }
 
-fn open(brokers: &str, topic: &str) -> Result<Opened, KafkaError> {
-    let client = || {
+/// How clients of the broker are made.
+struct Clients(ClientConfig);
+
+impl Clients {
+    fn of(brokers: &str) -> Self {
         let mut config = ClientConfig::new();
         // librdkafka wants the name of a group, which is never joined.
         config.set("bootstrap.servers", brokers).set("group.id", "fireassay-events");
         config.set("reconnect.backoff.max.ms", "500");
-        config
-    };
-    let asker: BaseConsumer = client().create()?;
-    let consumer: BaseConsumer = client()
-        .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
-        .set("enable.partition.eof", "true")
+        Self(config)
+    }
+
+    /// One that reads on from these positions.
+    fn consumer(&self, topic: &str, from: &BTreeMap<i32, Position>) -> Result<BaseConsumer, KafkaError> {
+        let mut config = self.0.clone();
+        config.set("enable.auto.commit", "false");
+        config.set("isolation.level", "read_committed");
+        config.set("enable.partition.eof", "true");
         // A log that lost its end is something to tell, not to read again from the beginning.
-        .set("auto.offset.reset", "error")
-        .set("allow.auto.create.topics", "false")
-        .set("fetch.wait.max.ms", "50")
-        .set("queued.max.messages.kbytes", "16384")
-        .create()?;
+        config.set("auto.offset.reset", "error");
+        config.set("allow.auto.create.topics", "false");
+        config.set("fetch.wait.max.ms", "50");
+        config.set("queued.max.messages.kbytes", "16384");
+        let consumer: BaseConsumer = config.create()?;
+        let mut assignment = TopicPartitionList::new();
+        for (partition, position) in from {
+            let at = if position.next == 0 { Offset::Beginning } else { Offset::Offset(position.next) };
+            assignment.add_partition_offset(topic, *partition, at)?;
+        }
+        consumer.assign(&assignment)?;
+        Ok(consumer)
+    }
+}
+
+fn open(brokers: &str, topic: &str) -> Result<Opened, KafkaError> {
+    let clients = Clients::of(brokers);
+    let asker: BaseConsumer = clients.0.create()?;
     let metadata = asker.fetch_metadata(Some(topic), START_TIMEOUT)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     let partitions: BTreeMap<_, _> = found
@@ -383,10 +428,6 @@ fn open(brokers: &str, topic: &str) -> Result<Opened, KafkaError> {
     if partitions.is_empty() {
         return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
     }
-    let mut assignment = TopicPartitionList::new();
-    for partition in partitions.keys() {
-        assignment.add_partition_offset(topic, *partition, Offset::Beginning)?;
-    }
-    consumer.assign(&assignment)?;
-    Ok(Opened { consumer, asker, partitions })
+    let consumer = clients.consumer(topic, &partitions)?;
+    Ok(Opened { clients, consumer, asker, partitions })
 }

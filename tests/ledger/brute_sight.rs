@@ -12,6 +12,8 @@ pub(crate) struct Sight<'a> {
     pub(crate) intents: BTreeMap<u32, Intent<'a>>,
     pub(crate) readings: Vec<Reading>,
     pub(crate) records: Vec<(Moment, &'a Record)>,
+    /// Whether the topic was read to its end in the audit.
+    pub(crate) events_read: bool,
     /// When each phase began first.
     pub(crate) began: BTreeMap<Phase, Moment>,
     /// The legs of each transfer in the newest reading, as far as they can be read.
@@ -76,6 +78,7 @@ impl<'a> Sight<'a> {
                     sight.readings.push(Reading { sent: *sent, at, phase, rows: rows.clone() });
                 }
                 What::Record(record) => sight.records.push((at, record)),
+                What::EventsRead => sight.events_read = phase == Phase::Audit,
                 _ => {}
             }
         }

@@ -93,7 +93,7 @@ impl Broker {
              group.initial.rebalance.delay.ms=0\n\
              group.min.session.timeout.ms=500\n\
              broker.heartbeat.interval.ms=100\n\
-             broker.session.timeout.ms=1000\n"
+             broker.session.timeout.ms=3000\n"
         )
     }
 
