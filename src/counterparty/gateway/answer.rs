@@ -66,7 +66,7 @@ impl Answer {
     }
 
     /// The same deed, but the caller hears of a failure.
-    pub(super) fn as_failure(self) -> Self {
+    pub(super) fn into_failure(self) -> Self {
         let failure = Self::error(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
         Self { effect: self.effect, same_as: self.same_as, ..failure }
     }

@@ -138,7 +138,7 @@ impl Call {
             _ => {}
         }
         let answer = deed(&shared, does);
-        let answer = if does == Some(Does::FailAfter) { answer.as_failure() } else { answer };
+        let answer = if does == Some(Does::FailAfter) { answer.into_failure() } else { answer };
         let answer = self.settled(answer);
         if let Some(Does::Slow(by)) = does {
             tokio::time::sleep(by).await;
