@@ -69,7 +69,7 @@ fn finds(stage: &Stage, case: &Case, defect: &Defect) -> Result<(), Failed> {
 fn is_stored(stage: &Stage, case: &Case, _: &Defect) -> Result<(), Failed> {
     let drawn = stage.run(&Planned::drawn(case.clone(), 1)).report;
     let first = read_run(&drawn.directory).map_err(|error| error.to_string())?;
-    if first.case.plan.steps.len() < 3 || first.case.plan.least_bites.is_none() {
+    if first.case.plan.steps.len() < 3 || first.case.plan.storm.is_none() {
         return Err(format!("no storm: {:?}", first.case.plan).into());
     }
     let profile = profile::named(&first.case.profile).ok_or("no such profile")?;

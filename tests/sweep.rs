@@ -52,7 +52,7 @@ fn survives(stage: &Stage, case: Case) -> Result<(), Failed> {
 fn is_found(stage: &Stage, defect: &Defect, scenarios: &[Case]) -> Result<(), Failed> {
     let mut seen = Vec::new();
     for case in scenarios {
-        let until = Until::Violated(defect.caught_by.clone());
+        let until = Until::Violated(vec![defect.caught_by.clone()]);
         let outcome = sweep(stage, case.clone(), until, vec![(SWITCH.to_owned(), defect.name.clone())])?;
         let violated: Vec<&str> = outcome.violated().collect();
         let is_related = |id: &str| id == defect.caught_by || defect.also.iter().any(|also| also == id);

@@ -1,12 +1,16 @@
 //! Running asynchronous work under Ctrl-C: the first ends it in order, the second at once.
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use super::{exit, output};
+
+/// How long threads that wait for something may take to end once the work is done.
+const THREADS_GRACE: Duration = Duration::from_secs(2);
 
 /// Runs `work` to its end on a runtime of its own. The token is cancelled by SIGINT or SIGTERM;
 /// a second signal ends the process on the spot, and the system ends its children with it.
@@ -18,7 +22,7 @@ pub(super) fn run<T, F: Future<Output = T>>(work: impl FnOnce(CancellationToken)
         )
     };
     let runtime = tokio::runtime::Runtime::new().map_err(failed)?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let cancel = CancellationToken::new();
@@ -32,5 +36,8 @@ pub(super) fn run<T, F: Future<Output = T>>(work: impl FnOnce(CancellationToken)
             std::process::exit(i32::from(exit::INTERRUPTED));
         });
         Ok(work(cancel).await)
-    })
+    });
+    // A thread that still waits for a server which is gone by now holds nobody up.
+    runtime.shutdown_timeout(THREADS_GRACE);
+    done
 }

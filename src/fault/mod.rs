@@ -20,7 +20,7 @@ pub use clock::{ClockChange, Rate, Shift};
 pub use error_reply::ErrorReply;
 pub use exchange::{Act, AtExchange, Pattern, Pick, Repeat};
 pub use gateway::{Asked, AtGateway, Does};
-pub use plan::{Direction, Edge, Fault, Heal, Node, Plan, RedisData, Step, Trigger};
+pub use plan::{Direction, Edge, Fault, Heal, Node, Plan, RedisData, Step, Storm, Trigger};
 pub use resolve::{ResolveError, resolve};
 pub use server::{RewindTo, ServerFault, Share};
 pub use spec::FaultSpec;

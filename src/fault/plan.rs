@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroU16;
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,10 +19,18 @@ use crate::history::{InstanceName, StepId};
 pub struct Plan {
     /// The steps; [`StepId`] is the index.
     pub steps: Vec<Step>,
-    /// How many of them have to bite for the run to count; all unless told. What is drawn at random may find nothing that
-    /// it could act on.
+    /// Which of them were drawn at random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub least_bites: Option<u16>,
+    pub storm: Option<Storm>,
+}
+
+/// The steps of a plan that were drawn at random, and may find nothing that they could act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storm {
+    /// The first; all that follow are of the storm as well. Each step before it has to bite for the run to count.
+    pub from: u16,
+    /// How many of them have to bite.
+    pub least_bites: NonZeroU16,
 }
 
 /// One fault, when it starts and when it is undone.
@@ -193,21 +203,29 @@ impl Plan {
     /// These steps, all of which have to bite.
     #[must_use]
     pub fn of(steps: Vec<Step>) -> Self {
-        Self { steps, least_bites: None }
+        Self { steps, storm: None }
     }
 
-    /// How many steps have to bite for the run to count.
+    /// Whether enough of the steps have bitten for the run to count, those of which `has_bitten` says so.
     #[must_use]
-    pub fn bites_wanted(&self) -> usize {
-        self.least_bites.map_or(self.steps.len(), usize::from)
+    pub fn is_carried_out(&self, has_bitten: impl Fn(usize) -> bool) -> bool {
+        let bites = |steps: Range<usize>| steps.filter(|step| has_bitten(*step)).count();
+        let all = self.steps.len();
+        match self.storm {
+            None => bites(0..all) == all,
+            Some(Storm { from, least_bites }) => {
+                let from = usize::from(from).min(all);
+                bites(0..from) == from && bites(from..all) >= usize::from(least_bites.get())
+            }
+        }
     }
 
     /// These steps and then those of a storm, which knows nothing of them.
     #[must_use]
     pub fn with_storm(mut self, storm: Self) -> Self {
-        let least = self.bites_wanted() + storm.bites_wanted();
+        let from = u16::try_from(self.steps.len()).unwrap_or(u16::MAX);
         self.steps.extend(storm.steps);
-        Self { least_bites: Some(u16::try_from(least).unwrap_or(u16::MAX)), ..self }
+        Self { storm: storm.storm.map(|storm| Storm { from, ..storm }), ..self }
     }
 
     /// Whether some fault waits for one exchange between the target and its stack, so that messages matter.

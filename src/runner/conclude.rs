@@ -35,7 +35,7 @@ pub fn conclude(profile: &dyn Profile, case: &CaseFile, history: &History) -> Co
     let faults = faults(case, history);
     let shortfalls = shortfalls(history);
     let whole = history.end() == Some(&End::Completed)
-        && faults.iter().filter(|fault| fault.bit.is_some()).count() >= case.plan.bites_wanted()
+        && case.plan.is_carried_out(|step| faults.get(step).is_some_and(|fault| fault.bit.is_some()))
         && shortfalls.is_empty();
     let verdict = verdict(&findings, whole);
     let stuck = match history.end() {

@@ -105,18 +105,19 @@ pub(super) fn hunt(args: &Args, colour: Colour) -> Result<u8, Failure> {
         session.finish().await;
         Ok::<_, RunError>((found, cancel.is_cancelled()))
     })??;
+    let mut failed = None;
     for (task, found) in found {
         match found {
             Ok(runs) => hunts[task.hunt].took(task.way, runs),
-            Err(why) if !interrupted => {
-                return Err(Failure::environment(why, "mend that and begin again; --defect leaves out what is done"));
-            }
-            Err(_) => {}
+            Err(why) => _ = failed.get_or_insert(why),
         }
     }
     // A hunt that was cut short says nothing.
     hunts.retain(|hunt| hunt.runs.iter().all(|runs| runs.len() as u64 == args.seeds));
     publish(args, &hunts, &catalogue.defects, &conditions)?;
+    if let Some(why) = failed.filter(|_| !interrupted) {
+        return Err(Failure::environment(why, "mend that and begin again; --defect leaves out what is done"));
+    }
     let is_found = |hunt: &Hunt| hunt.median(Way::Sweep).is_some() && hunt.is_a_tenth(args.most) != Some(false);
     Ok(if interrupted {
         exit::INTERRUPTED
@@ -174,7 +175,7 @@ async fn sweep_until_found(
         seed,
         actions: Action::USUAL.to_vec(),
         pairs: 0,
-        until: Until::Found,
+        until: Until::Violated([&defect.caught_by].into_iter().chain(&defect.also).cloned().collect()),
         // One at a time, so that none is begun which would not have been needed.
         jobs: 1,
         env,

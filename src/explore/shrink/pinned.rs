@@ -72,7 +72,8 @@ fn hits<'a>(
     let of = |exchange: &Exchange| Edge::try_from(exchange.edge.clone()).ok();
     if let Fault::Exchange(at) = fault {
         let is_met = |exchange: &&Exchange| {
-            let is_its = of(exchange).is_some_and(|edge| edge == at.edge);
+            let is_meant = at.on.as_ref().is_none_or(|on| on.matches(&exchange.label));
+            let is_its = is_meant && of(exchange).is_some_and(|edge| edge == at.edge);
             let was_kept = exchange.lost || !exchange.answered || exchange.truth == Truth::NotSent;
             is_its && (was_kept || !keeps_messages(&at.act)) && exchange.sent >= injected.max(around.first)
         };

@@ -41,8 +41,8 @@ pub enum Until {
     Through,
     /// When something was found.
     Found,
-    /// When this requirement was violated.
-    Violated(String),
+    /// When one of these requirements was violated.
+    Violated(Vec<String>),
 }
 
 impl Until {
@@ -50,7 +50,7 @@ impl Until {
         match self {
             Self::Through => false,
             Self::Found => tried.has_violation(),
-            Self::Violated(requirement) => tried.violated().any(|id| id == requirement),
+            Self::Violated(requirements) => tried.violated().any(|id| requirements.iter().any(|it| it == id)),
         }
     }
 }

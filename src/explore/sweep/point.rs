@@ -109,6 +109,12 @@ fn turn(found: &Found, place: usize, act: &Act, is_for_refused: bool) -> impl Or
     (!is_telling, is_of_less_weight, place, is_before)
 }
 
+/// Whether there is an answer to it that says it failed, for a link to give in the upstream's place.
+fn can_fail(site: &Site) -> bool {
+    let calls = ["Produce", "OffsetCommit", "TxnOffsetCommit", "EndTxn"];
+    site.edge.to != Node::Kafka || calls.iter().any(|call| site.label.split(' ').next() == Some(*call))
+}
+
 /// Whether its instance has asked for something else before it and was not yet answered, so that the peer may have acted
 /// already while this is still to come.
 fn overtakes(found: &Found, sites: &[Found]) -> bool {
@@ -157,7 +163,8 @@ pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
                     add(Act::Repeat(Repeat::InARow))
                 }
                 Action::Repeat => {}
-                Action::AnswerError => add(Act::AnswerError(None)),
+                Action::AnswerError if can_fail(site) => add(Act::AnswerError(None)),
+                Action::AnswerError => {}
             }
         }
     }

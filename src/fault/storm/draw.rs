@@ -1,5 +1,6 @@
 //! From what a storm is drawn from, a target and a seed to the steps of a plan.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use rand::seq::IndexedRandom;
@@ -9,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Kind, StormSpec, Terrain};
 use crate::fault::{
     Act, AtExchange, ClockChange, Direction, Edge, Fault, Heal, Node, Pick, Plan, RedisData, Repeat, Shift, Step,
-    Trigger,
+    Storm, Trigger,
 };
 use crate::history::InstanceName;
 
@@ -54,8 +55,10 @@ pub fn draw(spec: &StormSpec, terrain: &Terrain, operations: u32, seed: u64) -> 
         drawer.round(&menu, count, Stretch { first, end: next - length / 4 }, &mut steps);
     }
     // Which messages pass, and whether a connection is open at a moment, is not known beforehand.
-    let least_bites = u16::try_from(steps.len().div_ceil(BITES)).unwrap_or(u16::MAX);
-    Plan { steps, least_bites: Some(least_bites) }
+    let least = u16::try_from(steps.len().div_ceil(BITES)).unwrap_or(u16::MAX);
+    // A storm without a fault is none.
+    let least_bites = NonZeroU16::new(least).unwrap_or(NonZeroU16::MIN);
+    Plan { steps, storm: Some(Storm { from: 0, least_bites }) }
 }
 
 /// The operations of a round in which faults are in force.

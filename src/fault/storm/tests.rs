@@ -74,8 +74,9 @@ proptest! {
     fn a_storm_stays_within_its_bounds(faults in 0_u16..=u16::MAX, operations in 0_u32..2_000, seed: u64) {
         let plan = draw(&storm(faults), &terrain(), operations, seed);
         prop_assert!(plan.steps.len() <= usize::from(faults.min(StormSpec::FAULTS_MAX)));
-        let least = usize::from(plan.least_bites.expect("a storm says how many have to bite"));
-        prop_assert!(least <= plan.steps.len() && 3 * least >= plan.steps.len());
+        let least = usize::from(plan.storm.expect("a storm says how many have to bite").least_bites.get());
+        prop_assert!(least <= plan.steps.len().max(1) && 3 * least >= plan.steps.len());
+        prop_assert!(!plan.is_carried_out(|_| false), "without a bite");
         for (first, end) in in_force(&plan) {
             prop_assert!(first <= end && end <= operations.max(2), "{}..{} of {}", first, end, operations);
         }

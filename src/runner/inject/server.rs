@@ -83,7 +83,10 @@ impl Held {
                 let statements =
                     if was.refused == 1 { "1 statement was" } else { &format!("{} statements were", was.refused) };
                 let bite = match was.refused {
-                    0 => Err(format!("the target tried to write nothing meanwhile ({})", was.before)),
+                    0 => Err(format!(
+                        "the target tried to write nothing meanwhile, or its sessions say READ WRITE themselves ({})",
+                        was.before
+                    )),
                     _ => Ok(format!("{statements} refused as read-only, after {}", was.before)),
                 };
                 Ok(Over { healed: format!("the database can be written again; {}", was.after), bite })
@@ -94,7 +97,7 @@ impl Held {
                 Ok(Over { healed, bite: refused(total) })
             }
             Self::Phantom(phantom) => {
-                let bite = rebalanced(&phantom.leave().await?);
+                let bite = rebalanced(&phantom.leave().await);
                 Ok(Over { healed: "the member too many has left".to_owned(), bite })
             }
         }
@@ -112,8 +115,8 @@ fn refused(commands: u64) -> Result<String, String> {
 /// Whether a phantom made the target's members share anew.
 fn rebalanced(seen: &Seen) -> Result<String, String> {
     match seen {
-        Seen { rebalances: 0, others: 0, .. } => Err("the group never let it in".to_owned()),
-        Seen { rebalances: 0, others, .. } => Err(format!("the group of {others} never let it in")),
+        Seen { rebalances: 0, found: 0, .. } => Err("the group never let it in".to_owned()),
+        Seen { rebalances: 0, found, .. } => Err(format!("the group of {found} never let it in")),
         Seen { others: 0, .. } => Err("the group had no other member".to_owned()),
         Seen { others, partitions, .. } => {
             let members = if *others == 1 { "member" } else { "members" };
@@ -146,7 +149,9 @@ async fn reproduce(
     let plain = sandbox.plain(topic);
     let copied = sandbox.stack().kafka().reproduce(topic, count, seed).await.map_err(pointless)?;
     if copied.is_empty() {
-        return Err(pointless(format!("the topic {plain} has no records yet")));
+        return Err(pointless(format!(
+            "no record of the topic {plain} could be had: there is none yet, or none came in time"
+        )));
     }
     for record in &copied {
         recorder.record(What::Reproduced {

@@ -49,17 +49,22 @@ impl Kafka {
             .set("message.max.bytes", RECORD_BYTES_MAX)
             .create()
             .map_err(|error| failed(&error))?;
+        // All at once: they are queued in this order, and a wait for each answer may take a second.
+        let sent = records.iter().map(|record| producer.send(again(record), ANSWER_DEADLINE));
+        let sent = futures::future::join_all(sent).await;
         let mut copied = Vec::new();
-        for record in records {
-            let sent = producer.send(again(&record), ANSWER_DEADLINE).await;
+        let mut refused = None;
+        for (record, sent) in records.iter().zip(sent) {
             match sent {
                 Ok(at) => copied.push(Copied { partition: at.partition, of: record.offset(), to: at.offset }),
-                // What was appended so far has to be told.
-                Err(_) if !copied.is_empty() => break,
-                Err((error, _)) => return Err(failed(&error)),
+                Err((error, _)) => refused = Some(error),
             }
         }
-        Ok(copied)
+        // What was appended has to be told, whatever became of the rest.
+        match refused {
+            Some(error) if copied.is_empty() => Err(failed(&error)),
+            _ => Ok(copied),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ const LIMIT_BYTES: &str = "1";
 /// How often Redis is asked whether it has refused something.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// For the answer of a connection that is not asynchronous, in a destructor.
-const DROP_DEADLINE: Duration = Duration::from_secs(2);
+const DROP_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Redis has no memory left while this exists. Dropping it gives the former limit back.
 #[derive(Debug)]
@@ -48,9 +48,12 @@ struct Settings {
 }
 
 impl Settings {
+    /// In an order in which nothing is ever evicted: no other policy while there is a tight limit.
     fn set(&self) -> Pipeline {
+        let (policy, limit) = ((POLICY, &self.policy), (LIMIT, &self.limit));
+        let order = if self.limit == LIMIT_BYTES { [policy, limit] } else { [limit, policy] };
         let mut commands = redis::pipe();
-        for (name, value) in [(POLICY, &self.policy), (LIMIT, &self.limit)] {
+        for (name, value) in order {
             commands.cmd("CONFIG").arg("SET").arg(name).arg(value).ignore();
         }
         commands
@@ -86,10 +89,11 @@ impl Redis {
         Ok(limit)
     }
 
-    /// Gives the former limit back, and says how many commands were refused meanwhile.
+    /// Gives the former limit back, and says how many commands were refused meanwhile. A Redis that does not take it back is
+    /// killed: no later run may meet a limit that its plan does not have.
     ///
     /// # Errors
-    /// When Redis is not there.
+    /// When Redis is not there, or does not answer.
     pub async fn lift(&self, mut limit: MemoryLimit) -> Result<u64, ServiceError> {
         let lift = async {
             let mut connection = self.connect(0).await?;
@@ -100,8 +104,13 @@ impl Redis {
             refused(&mut connection).await
         };
         let refused: Result<u64, RedisError> = lift.await;
-        let refused = refused.map_err(|error| failure("lift the limit of memory", &error))?;
-        Ok(refused.saturating_sub(limit.refused_before))
+        match refused {
+            Ok(refused) => Ok(refused.saturating_sub(limit.refused_before)),
+            Err(error) => {
+                self.kill().await?;
+                Err(failure("lift the limit of memory", &error))
+            }
+        }
     }
 }
 
@@ -114,7 +123,8 @@ impl Drop for MemoryLimit {
             connection.set_write_timeout(Some(DROP_DEADLINE))?;
             former.set().exec(&mut connection)
         };
-        // A Redis that cannot be reached is dead, and the limit with it: it is not in the file that the next one reads.
+        // One that cannot be reached is dead, and the limit with it, which is not in the file that the next one reads. In one
+        // that hangs and goes on with the limit no other run begins: its database cannot be emptied then.
         let _: Result<(), RedisError> = give_back();
     }
 }
