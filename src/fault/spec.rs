@@ -249,6 +249,12 @@ impl ExchangeSpec {
 }
 
 impl InjectSpec {
+    /// Whether it is the payment gateway that does something wrong.
+    #[must_use]
+    pub fn is_of_gateway(&self) -> bool {
+        matches!(self, Self::Gateway(_))
+    }
+
     /// What happens at which exchanges, if it is a fault at exchanges.
     #[must_use]
     pub fn at_exchange(&self) -> Option<ExchangeView<'_>> {
