@@ -247,6 +247,7 @@ fn store_run(folder: &Path, times: u32, applied: u32, end: Option<End>) {
         plan: Plan::default(),
         trace: false,
         to_rest: false,
+        one_behind_the_front: false,
     };
     fs::write(folder.join("case.json"), serde_json::to_vec(&case).expect("JSON")).expect("written");
     let recorder = Recorder::create(&folder.join("history.jsonl")).expect("a history");

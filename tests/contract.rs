@@ -1,17 +1,24 @@
-//! The default HTTP contract is written down twice: for people and tools in `suites/ledger.openapi.yaml`, and for the
+//! Each profile's default HTTP contract is written down twice: for people and tools in `suites/*.openapi.yaml`, and for the
 //! driver in the profile. Here they are held to each other.
 
 use std::collections::BTreeSet;
 
-use fireassay::profile;
+use fireassay::profile::{self, Profile};
 
-const OPENAPI: &str = include_str!("../suites/ledger.openapi.yaml");
+/// Each profile, and its document.
+fn contracts() -> [(&'static dyn Profile, &'static str); 2] {
+    let named = |name| profile::named(name).expect("there is such a profile");
+    [
+        (named("ledger"), include_str!("../suites/ledger.openapi.yaml")),
+        (named("orders"), include_str!("../suites/orders.openapi.yaml")),
+    ]
+}
 
 /// Every `METHOD /path` of the document. Enough of YAML for a file of our own: paths are indented by two, methods by four.
-fn described() -> BTreeSet<String> {
+fn described(document: &str) -> BTreeSet<String> {
     let mut path = "";
     let mut found = BTreeSet::new();
-    let paths = OPENAPI.split_once("\npaths:\n").expect("there are paths").1;
+    let paths = document.split_once("\npaths:\n").expect("there are paths").1;
     for line in paths.lines().take_while(|line| line.is_empty() || line.starts_with(' ')) {
         let indent = line.len() - line.trim_start().len();
         match (indent, line.trim().trim_end_matches(':')) {
@@ -27,26 +34,32 @@ fn described() -> BTreeSet<String> {
 
 #[test]
 fn the_openapi_document_describes_exactly_what_the_driver_sends() {
-    let ledger = profile::named("ledger").expect("there is a ledger");
-    let sent: BTreeSet<String> = ledger
-        .operations()
-        .iter()
-        .map(|operation| operation.request.replace("{{ ", "{").replace(" }}", "}"))
-        .chain(["GET /health".to_owned()])
-        .collect();
-    assert_eq!(described(), sent);
+    for (profile, document) in contracts() {
+        let sent: BTreeSet<String> = profile
+            .operations()
+            .iter()
+            .map(|operation| operation.request.replace("{{ ", "{").replace(" }}", "}"))
+            .chain(["GET /health".to_owned()])
+            .collect();
+        assert_eq!(described(document), sent);
+    }
 }
 
 #[test]
 fn the_openapi_document_names_every_header_field_and_body_field() {
-    let ledger = profile::named("ledger").expect("there is a ledger");
-    for operation in ledger.operations() {
-        for (header, _) in operation.headers {
-            assert!(OPENAPI.contains(&format!("name: {header}")), "{}: no header {header}", operation.name);
-        }
-        let replies = operation.reply.iter().chain(operation.refusal).map(|field| field.path.trim_start_matches("$."));
-        for field in operation.body.iter().map(|(name, _)| *name).chain(replies) {
-            assert!(OPENAPI.contains(&format!("{field}:")), "{}: no field {field}", operation.name);
+    for (profile, document) in contracts() {
+        for operation in profile.operations() {
+            for (header, value) in operation.headers {
+                // A document has tokens as schemes of security, and may not have them as headers.
+                let bearer = *header == "Authorization" && value.starts_with("Bearer ");
+                let wanted = if bearer { "scheme: bearer".to_owned() } else { format!("name: {header}") };
+                assert!(document.contains(&wanted), "{}: no header {header}", operation.name);
+            }
+            let replies = operation.reply.iter().chain(operation.refusal);
+            let replies = replies.map(|field| field.path.trim_start_matches("$."));
+            for field in operation.body.iter().map(|(name, _)| *name).chain(replies) {
+                assert!(document.contains(&format!("{field}:")), "{}: no field {field}", operation.name);
+            }
         }
     }
 }

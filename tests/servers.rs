@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fireassay::fault::{RewindTo, Share};
-use fireassay::sandbox::kafka::{Copied, PhantomMember, Rewound};
+use fireassay::sandbox::kafka::{Copied, PhantomMember, Poisoned, Rewound, Sort};
 use fireassay::sandbox::postgres::EndedSessions;
 use fireassay::sandbox::redis::Evicted;
 use fireassay::sandbox::{Stack, StackConfig};
@@ -283,6 +283,43 @@ fn records_come_again_the_same_in_their_partitions_and_the_seed_says_which() {
         assert_eq!(records.len(), 45);
         assert_eq!(kafka.reproduce("second", 5, 1).await.unwrap(), copied);
         assert_eq!(kafka.reproduce("second", 1_000, 1).await.unwrap().len(), 45, "no more than there are");
+    });
+}
+
+#[test]
+fn records_that_nobody_can_act_on_lie_where_it_says_and_the_seed_says_which() {
+    serially(|| async {
+        let stack = start().await;
+        let kafka = stack.kafka();
+        kafka.create_topics(&["first", "second", "empty"].map(|name| (name.to_owned(), 2))).await.unwrap();
+        let error = kafka.poison("nowhere", 3, 1).await.unwrap_err().to_string();
+        assert!(error.contains("nowhere"), "{error}");
+        let sorts = |put: &[Poisoned]| put.iter().map(|record| record.sort).collect::<Vec<_>>();
+        let put = kafka.poison("empty", 3, 1).await.unwrap();
+        assert_eq!(sorts(&put), [Sort::Broken, Sort::Foreign, Sort::Foreign], "there is no event to be like");
+
+        let producer: BaseProducer = client(&stack).create().unwrap();
+        for (topic, number) in ["first", "second"].iter().flat_map(|topic| (0..4).map(move |number| (*topic, number))) {
+            let (key, value) =
+                (format!("o-{number}"), format!(r#"{{"id":"e-{number}","order":"o-{number}","amount":5}}"#));
+            producer.send(BaseRecord::to(topic).key(&key).payload(&value).partition(number % 2)).unwrap();
+        }
+        producer.flush(DEADLINE).unwrap();
+        let put = kafka.poison("first", 5, 1).await.unwrap();
+        assert_eq!(put, kafka.poison("second", 5, 1).await.unwrap());
+        assert_ne!(put, kafka.poison("second", 5, 2).await.unwrap());
+        assert_eq!(sorts(&put), [Sort::Broken, Sort::Foreign, Sort::Unknown, Sort::Broken, Sort::Foreign]);
+        assert!(put.windows(2).all(|pair| pair[0].partition != pair[1].partition), "{put:?}");
+        let records = read(&stack, "first", 2);
+        assert_eq!(records.len(), 9);
+        for Poisoned { partition, offset, key, payload, .. } in &put {
+            let at = |record: &&OwnedMessage| (record.partition(), record.offset()) == (*partition, *offset);
+            let there = records.iter().find(at).unwrap();
+            assert!(*offset >= 2, "behind what was there");
+            assert_eq!((there.key(), there.payload()), (Some(key.as_bytes()), Some(payload.as_bytes())));
+        }
+        let unknown: serde_json::Value = serde_json::from_str(&put[2].payload).unwrap();
+        assert_eq!((&unknown["order"], &unknown["amount"]), (&put[2].key.as_str().into(), &5.into()));
     });
 }
 

@@ -20,8 +20,9 @@
 //!
 //! Listing starts nothing. The first test that runs starts the stack, and all share it. Environment variables:
 //! `FIREASSAY_TARGET` is the target's folder or name (`reference` unless set), `FIREASSAY_TIER=full` runs more than the
-//! quick cases, `FIREASSAY_SEED` is the seed (1 unless set). JUnit goes to `target/fireassay/junit.xml`; a runner that
-//! starts a process for each test, as nextest does, leaves only the last one's there.
+//! quick cases, `FIREASSAY_SEED` is the seed (1 unless set). JUnit goes to `target/fireassay/junit.xml`, or, by
+//! [`main_of`], to a file that has the target's name; a runner that starts a process for each test, as nextest does,
+//! leaves only the last one's there.
 
 mod arguments;
 mod stage;
@@ -58,13 +59,16 @@ const FAILED: u8 = 101;
 #[must_use]
 pub fn main() -> ExitCode {
     let target = std::env::var("FIREASSAY_TARGET").ok().filter(|target| !target.is_empty());
-    main_of(target.as_deref().unwrap_or("reference"))
+    main_with(target.as_deref().unwrap_or("reference"), Some(Path::new(JUNIT)), trials)
 }
 
-/// Runs the cases of this target: a folder with a `target.toml`, or the name of one under `targets`.
+/// Runs the cases of this target: a folder with a `target.toml`, or the name of one under `targets`. Its JUnit report is a
+/// file of its own, for a crate may test several targets.
 #[must_use]
 pub fn main_of(target: &str) -> ExitCode {
-    main_with(target, Some(Path::new(JUNIT)), trials)
+    let name = Path::new(target).file_name().unwrap_or_default();
+    let junit = Path::new(JUNIT).with_file_name(format!("junit-{}.xml", name.display()));
+    main_with(target, Some(&junit), trials)
 }
 
 /// Runs trials of one's own on a target, all in one session. If a file is given for JUnit, it is written as [`main`] does.

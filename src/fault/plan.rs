@@ -237,6 +237,12 @@ impl Plan {
         })
     }
 
+    /// Whether nothing goes wrong but what the payment gateway does, which is then a part of the work.
+    #[must_use]
+    pub fn is_of_gateway(&self) -> bool {
+        self.steps.iter().all(|step| matches!(step.fault, Fault::Gateway(_)))
+    }
+
     /// The instances whose clocks it changes.
     #[must_use]
     pub fn clocks(&self) -> BTreeSet<InstanceName> {

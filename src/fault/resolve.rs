@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::exchange::AtExchange;
 use super::plan::{Edge, Fault, Heal, Node, Plan, Step, Trigger};
-use super::server::{EvictSpec, PhantomSpec, ReproduceSpec, RewindSpec, ServerFault};
+use super::server::{EvictSpec, PhantomSpec, PoisonSpec, ReproduceSpec, RewindSpec, ServerFault};
 use super::spec::{ExchangeView, FaultSpec, HealSpec, InjectSpec, Span, When};
 use crate::history::{InstanceName, StepId};
 
@@ -141,6 +141,10 @@ impl Resolver<'_> {
             InjectSpec::Reproduce(ReproduceSpec { topic, count }) => {
                 let (topic, seed) = (topic.clone(), self.random.random());
                 on_server(ServerFault::Reproduce { topic, count: *count, seed })
+            }
+            InjectSpec::Poison(PoisonSpec { topic, records }) => {
+                let (topic, seed) = (topic.clone(), self.random.random());
+                on_server(ServerFault::Poison { topic, records: *records, seed })
             }
             InjectSpec::Rewind(RewindSpec { group, to }) => {
                 on_server(ServerFault::Rewind { group: group.clone(), to: *to })

@@ -7,6 +7,7 @@
 //! inject = "redis-memory-limit"                                   # the cache refuses writes until healed
 //! inject = { reproduce = { count = 5 } }                          # five records of the event topic once more
 //! inject = { reproduce = { count = 5, topic = "payments" } }
+//! inject = { poison = { records = 3 } }                           # three records that nobody can act on
 //! inject = { rewind = { group = "mailer", to = "beginning" } }    # what the group has committed is forgotten
 //! inject = { rewind = { group = "mailer", to = { back = 10 } } }  # ten records in each partition
 //! inject = { phantom-member = { group = "mailer" } }              # a consumer that holds partitions and does nothing
@@ -47,6 +48,15 @@ pub enum ServerFault {
         /// How many.
         count: NonZeroU16,
         /// Which.
+        seed: u64,
+    },
+    /// Records that nobody can act on are appended; nothing to heal.
+    Poison {
+        /// The topic, without prefix; that of the target's events unless told.
+        topic: Option<String>,
+        /// How many.
+        records: NonZeroU16,
+        /// What is in them, and where they go.
         seed: u64,
     },
     /// A group's committed offsets are set back, once it has no member; nothing to heal.
@@ -127,6 +137,22 @@ pub struct ReproduceSpec {
     pub count: NonZeroU16,
 }
 
+/// Records that nobody can act on, as a suite writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoisonSpec {
+    /// The topic; that of the target's events unless told.
+    #[serde(default)]
+    pub topic: Option<String>,
+    /// How many: three unless told, one of each sort.
+    #[serde(default = "three")]
+    pub records: NonZeroU16,
+}
+
+fn three() -> NonZeroU16 {
+    NonZeroU16::MIN.saturating_add(2)
+}
+
 /// A group that is set back, as a suite writes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,7 +181,9 @@ impl ServerFault {
         match self {
             Self::TerminateBackends | Self::ReadOnlyPostgres => Node::Postgres,
             Self::Evict { .. } | Self::RedisMemoryLimit => Node::Redis,
-            Self::Reproduce { .. } | Self::Rewind { .. } | Self::PhantomMember { .. } => Node::Kafka,
+            Self::Reproduce { .. } | Self::Poison { .. } | Self::Rewind { .. } | Self::PhantomMember { .. } => {
+                Node::Kafka
+            }
         }
     }
 
@@ -190,6 +218,10 @@ impl fmt::Display for ServerFault {
             Self::Reproduce { topic, count, .. } => {
                 let records = if count.get() == 1 { "record" } else { "records" };
                 write!(f, "append {count} {records} of {} again", Topic(topic.as_deref()))
+            }
+            Self::Poison { topic, records, .. } => {
+                let what = if records.get() == 1 { "record" } else { "records" };
+                write!(f, "append {records} {what} to {} that nobody can act on", Topic(topic.as_deref()))
             }
             Self::Rewind { group, to: RewindTo::Beginning } => write!(f, "set the group {group} back to the beginning"),
             Self::Rewind { group, to: RewindTo::Back(by) } => {
@@ -234,6 +266,11 @@ mod tests {
             ("\"redis-memory-limit\"", "leave redis no memory after 1 attempt, to the end of the load"),
             ("{ reproduce = { count = 1 } }", "append 1 record of the event topic again after 1 attempt"),
             ("{ reproduce = { count = 9, topic = \"t\" } }", "append 9 records of the topic t again after 1 attempt"),
+            ("{ poison = {} }", "append 3 records to the event topic that nobody can act on after 1 attempt"),
+            (
+                "{ poison = { records = 1, topic = \"t\" } }",
+                "append 1 record to the topic t that nobody can act on after 1 attempt",
+            ),
             (
                 "{ rewind = { group = \"g\", to = \"beginning\" } }",
                 "set the group g back to the beginning after 1 attempt",
@@ -257,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_it_acts_on_is_drawn_from_the_seed() {
-        for inject in ["{ evict = { share = 0.5 } }", "{ reproduce = { count = 2 } }"] {
+        for inject in ["{ evict = { share = 0.5 } }", "{ reproduce = { count = 2 } }", "{ poison = {} }"] {
             assert_eq!(plan(inject, 1), plan(inject, 1));
             assert_ne!(plan(inject, 1), plan(inject, 2));
         }

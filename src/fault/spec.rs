@@ -22,7 +22,7 @@ use super::clock::ClockSpec;
 use super::exchange::{Act, Pattern, Pick, Repeat};
 use super::gateway::AtGateway;
 use super::plan::{Direction, RedisData};
-use super::server::{EvictSpec, PhantomSpec, ReproduceSpec, RewindSpec};
+use super::server::{EvictSpec, PhantomSpec, PoisonSpec, ReproduceSpec, RewindSpec};
 
 /// A fault of a case, open in what the seed decides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -145,6 +145,8 @@ pub enum InjectSpec {
     RedisMemoryLimit,
     /// Records are appended to their topic again.
     Reproduce(ReproduceSpec),
+    /// Records that nobody can act on are appended to a topic.
+    Poison(PoisonSpec),
     /// A group's committed offsets are set back.
     Rewind(RewindSpec),
     /// A consumer that does nothing joins a group.
@@ -249,6 +251,12 @@ impl ExchangeSpec {
 }
 
 impl InjectSpec {
+    /// Whether it is the payment gateway that does something wrong.
+    #[must_use]
+    pub fn is_of_gateway(&self) -> bool {
+        matches!(self, Self::Gateway(_))
+    }
+
     /// What happens at which exchanges, if it is a fault at exchanges.
     #[must_use]
     pub fn at_exchange(&self) -> Option<ExchangeView<'_>> {

@@ -149,6 +149,7 @@ pub(crate) fn case_file() -> CaseFile {
         plan: Plan::of(vec![kill]),
         trace: false,
         to_rest: false,
+        one_behind_the_front: false,
     }
 }
 

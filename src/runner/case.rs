@@ -72,6 +72,8 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
         Ok(opened) => opened,
         Err(why) => return unrun(&stage, planned, started_unix, why),
     };
+    let reduced = case_file.one_behind_the_front.then(|| stage.target.clone().with_one_behind_the_front());
+    let stage = Stage { target: reduced.as_ref().unwrap_or(stage.target), ..stage };
     let mut run = Run {
         stage: &stage,
         case: &case_file,
@@ -186,6 +188,7 @@ fn resolve(stage: &Stage<'_>, planned: &Planned) -> Result<CaseFile, String> {
         script,
         trace: plan.is_at_messages() || case.explore.is_some(),
         to_rest: false,
+        one_behind_the_front: case.is_swept(),
         plan,
     })
 }
@@ -403,7 +406,7 @@ impl<'a> Run<'a> {
             if self.case.trace {
                 // What the callers asked for may go on after they have been answered, and meet its fault there.
                 let deadline = Instant::now() + self.case.settle;
-                let is_search = self.case.plan.steps.is_empty();
+                let is_search = self.case.plan.is_of_gateway();
                 let done = || !is_search && !self.case.to_rest && !nemesis.waits_for_exchange();
                 if !settling.rest(deadline, &|| sandbox.changes(), &done).await && is_search {
                     let why = "all that the load changes: the target did not come to rest after it".to_owned();

@@ -67,6 +67,10 @@ pub struct CaseFile {
     /// Whether a traced load goes on until the target rests, even when every fault has bitten before.
     #[serde(default)]
     pub to_rest: bool,
+    /// Whether roles that callers do not ask have one instance: which of several takes work up is luck, and another run
+    /// would not have the same messages at the same place.
+    #[serde(default)]
+    pub one_behind_the_front: bool,
 }
 
 /// As most cases have it; for files that do not say.

@@ -171,6 +171,14 @@ impl Target {
         self.roles.iter().flat_map(of_role).collect()
     }
 
+    /// With one instance of each role that callers do not ask.
+    #[must_use]
+    pub fn with_one_behind_the_front(mut self) -> Self {
+        let behind = self.roles.iter_mut().filter(|role| role.name != self.front);
+        behind.for_each(|role| role.instances = 1);
+        self
+    }
+
     /// The instances that take the callers' requests.
     #[must_use]
     pub fn fronts(&self) -> Vec<InstanceName> {

@@ -350,12 +350,21 @@ impl Service {
         Record { topic, partition: partition as i32, offset, key: None, headers, fields }
     }
 
-    /// The harness puts something on the topic that nobody can act on, and copies an event.
-    pub(crate) fn plant(&mut self, partition: usize) {
-        let payload = format!("{{\"id\": \"poison-{partition}\"");
-        let unreadable = object(json!({ "unreadable": "EOF" }));
-        let record = self.append(partition, Rec::Poison(payload.clone()), unreadable);
+    /// The harness puts something on the topic that nobody can act on: broken, or of an order that does not exist.
+    pub(crate) fn poison(&mut self, number: usize) {
+        let (partition, order) = (number % 4, format!("nowhere-{number}"));
+        let (payload, fields) = if number % 2 == 0 {
+            (format!("{{\"id\": \"poison-{number}\""), json!({ "unreadable": "EOF" }))
+        } else {
+            let fields = json!({ "event": format!("p-{number}"), "order": order, "version": 1, "state": "CREATED" });
+            (fields.to_string(), fields)
+        };
+        let record = self.append(partition, Rec::Poison(payload.clone()), object(fields));
         self.planted(record, payload, false);
+    }
+
+    /// The harness copies an event.
+    pub(crate) fn copy(&mut self, partition: usize) {
         let copied = self.topic[partition].iter().rev().find_map(|rec| match rec {
             Rec::Event { order, version: 1 } if *order < 10_000 => Some(*order),
             _ => None,
@@ -363,7 +372,9 @@ impl Service {
         let Some(order) = copied else { return };
         let id = format!("e-{order}-1");
         let fields = json!({ "event": id, "order": name(order), "version": 1, "state": "CREATED" });
-        let record = self.append(partition, Rec::Event { order, version: 1 }, object(fields));
+        let mut record = self.append(partition, Rec::Event { order, version: 1 }, object(fields));
+        let correlation = self.orders[order].call.fields["correlation"].as_str().unwrap().to_owned();
+        record.headers.insert("correlation-id".into(), correlation);
         self.planted(record, "a copy".to_owned(), true);
     }
 

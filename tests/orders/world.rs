@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use fireassay::fault::{Act, AtGateway, Does, Fault, Heal, Node, Pick, Plan, Trigger};
+use fireassay::fault::{Act, AtGateway, Does, Fault, Heal, Node, Pick, Plan, ServerFault, Trigger};
 use fireassay::history::{
     AttemptId, Call, ClientId, Doubt, End, Event, FaultChange, History, InstanceName, IntentId, Moment, Outcome, Phase,
     StepId, What,
@@ -26,8 +26,6 @@ pub(crate) struct Nature {
     pub(crate) defect: Option<Defect>,
     /// Of 100 attempts of the load, how many end in doubt.
     pub(crate) doubt: u32,
-    /// After how many attempts the harness puts records on the topic that nobody can act on.
-    pub(crate) poison: Option<u32>,
 }
 
 /// What happened when the script was carried out.
@@ -319,13 +317,6 @@ impl World<'_> {
     // ---------------------------------------------------------------------------------------------- the faults
 
     fn nemesis(&mut self) {
-        if self.nature.poison.is_some_and(|count| self.sent >= count) {
-            self.nature.poison = None;
-            for partition in 0..4 {
-                self.service.plant(partition);
-            }
-            self.flush();
-        }
         for step in 0..self.plan.steps.len() {
             let due = match self.plan.steps[step].trigger {
                 Trigger::Operations(count) | Trigger::OperationsThen { count, .. } => self.sent >= count,
@@ -350,6 +341,15 @@ impl World<'_> {
             Fault::KillKafka => self.service.broker_away = true,
             Fault::Partition { edge, .. } if edge.to == Node::Kafka && on("relay") => self.service.broker_away = true,
             Fault::Latency { .. } => {}
+            Fault::Server(ServerFault::Poison { records, .. }) => {
+                (0..usize::from(records.get())).for_each(|number| self.service.poison(number));
+                self.flush();
+            }
+            Fault::Server(ServerFault::Reproduce { count, .. }) => {
+                (0..usize::from(count.get())).for_each(|number| self.service.copy(number % 4));
+                self.flush();
+            }
+            Fault::Server(ServerFault::PhantomMember { .. }) => self.service.disturbed += 3,
             Fault::Gateway(at) => self.service.gateway = gateway(*at),
             Fault::Exchange(at) if at.edge.to == Node::Gateway => self.service.gateway = Gateway::Silent,
             Fault::Exchange(at) if matches!(at.act, Act::CrashAfter) && on("relay") => self.service.unconfirmed = 3,

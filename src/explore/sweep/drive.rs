@@ -17,7 +17,8 @@ use crate::suite::{Case, Explore};
 /// What to sweep and how.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// The work. Faults that the case has of its own are left out.
+    /// The work. Of the faults that the case has of its own only those of the gateway stay: what it answers is a part of
+    /// the work.
     pub case: Case,
     /// Decides the work.
     pub seed: u64,
@@ -105,7 +106,7 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     async fn carry_out(&self) -> Result<Outcome, RunError> {
         let mut case = self.scenario.case.clone();
-        case.faults.clear();
+        case.faults.retain(|fault| fault.inject.is_of_gateway());
         case.explore = Some(Explore::Sweep);
         let clock = Instant::now();
         let baseline = Planned::drawn(case, self.scenario.seed).with_env(self.scenario.env.clone());
@@ -168,10 +169,12 @@ impl Sweep<'_> {
     }
 
     async fn try_one(&self, file: &CaseFile, points: Vec<Point>, known: &Scenery) -> (Tried, Vec<Found>) {
-        let plan = plan(&points, file.script.patience.timeout);
+        let plan = plan(&file.plan, &points, file.script.patience.timeout);
         // What this fault has caused is only asked for when second faults are to be put there.
         let wanted = self.scenario.pairs > 0 && points.len() == 1;
-        let planned = Planned::stored(Arc::new(CaseFile { plan, to_rest: wanted, ..file.clone() }));
+        // What the gateway does wrong would be over before it is asked, if the load ended with the fault.
+        let to_rest = wanted || !file.plan.steps.is_empty();
+        let planned = Planned::stored(Arc::new(CaseFile { plan, to_rest, ..file.clone() }));
         let report = self.session.run_one(&planned, 0, 1, &()).await;
         let stored = if wanted { read_run(&report.directory).ok() } else { None };
         let new = stored.map(|stored| new_sites(&stored.history, known)).unwrap_or_default();

@@ -58,10 +58,11 @@ impl Point {
     }
 }
 
-/// The plan with these faults.
+/// The plan of the scenario and these faults.
 #[must_use]
-pub(super) fn plan(points: &[Point], patience: Duration) -> Plan {
-    Plan::of(points.iter().map(|point| point.step(patience)).collect())
+pub(super) fn plan(scenario: &Plan, points: &[Point], patience: Duration) -> Plan {
+    let steps = points.iter().map(|point| point.step(patience));
+    Plan::of(scenario.steps.iter().cloned().chain(steps).collect())
 }
 
 impl fmt::Display for Point {

@@ -99,20 +99,35 @@ pub fn new_sites(history: &History, scenery: &Scenery) -> Vec<Found> {
 
 fn sites(history: &History, left_out: &[LeftOut]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
-    for (edge, exchange, over) in during(history, Part::Load) {
-        if exchange.changes && !left_out.iter().any(|of| of.is(&edge, &exchange.label)) {
-            let site = Site { edge, label: exchange.label.clone(), nth: 0 };
+    let mut exchanges: Vec<_> = during(history, Part::Load).collect();
+    exchanges.sort_by_key(|(_, exchange, _)| exchange.sent);
+    let mut counts: BTreeMap<(Edge, String), u32> = BTreeMap::new();
+    let mut reading: HashSet<(Edge, u64)> = HashSet::new();
+    for (edge, exchange, over) in exchanges {
+        let only_read = has_only_read(&mut reading, &edge, exchange);
+        if !exchange.changes || left_out.iter().any(|of| of.is(&edge, &exchange.label)) {
+            continue;
+        }
+        // Counted as the link counts them, those among them that are no sites as well.
+        let count = counts.entry((edge.clone(), exchange.label.clone())).or_default();
+        *count += 1;
+        if !only_read {
+            let site = Site { edge, label: exchange.label.clone(), nth: *count };
             found.push(Found { site, sent: exchange.sent, over, truth: exchange.truth });
         }
     }
-    found.sort_by_key(|found| found.sent);
-    let mut counts: BTreeMap<(Edge, String), u32> = BTreeMap::new();
-    for found in &mut found {
-        let count = counts.entry((found.site.edge.clone(), found.site.label.clone())).or_default();
-        *count += 1;
-        found.site.nth = *count;
-    }
     found
+}
+
+/// Whether an exchange ends a transaction that has changed nothing. `reading` are the connections with a transaction that
+/// was seen to begin and has changed nothing so far.
+fn has_only_read(reading: &mut HashSet<(Edge, u64)>, edge: &Edge, exchange: &Exchange) -> bool {
+    let connection = (edge.clone(), exchange.connection);
+    if exchange.label == "BEGIN" {
+        reading.insert(connection);
+        return false;
+    }
+    exchange.changes && reading.remove(&connection) && exchange.label == "COMMIT"
 }
 
 impl LeftOut {
@@ -239,6 +254,29 @@ pub(super) mod tests {
                 "`COMMIT` on api-1->postgres",
                 "`COMMIT` on api-2->postgres",
                 "`COMMIT` on api-1->postgres, number 2"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_transaction_that_has_only_read_is_no_site_and_counts() {
+        let on = |at, label| exchange(at, "api-1->postgres", label, Truth::Applied);
+        let labels = ["BEGIN", "select 1", "COMMIT", "BEGIN", "insert into keys", "COMMIT", "COMMIT"];
+        let mut events: Vec<Event> = (1..).zip(labels).map(|(at, label)| on(at, label)).collect();
+        for event in &mut events {
+            if let What::Exchange(exchange) = &mut event.what {
+                exchange.changes &= exchange.label != "BEGIN";
+            }
+        }
+        events.insert(0, mark(0, What::Phase { phase: Phase::Load }));
+        let found: Vec<String> =
+            scenery(&History { events }).sites.iter().map(|found| found.site.to_string()).collect();
+        assert_eq!(
+            found,
+            [
+                "`insert into keys` on api-1->postgres",
+                "`COMMIT` on api-1->postgres, number 2",
+                "`COMMIT` on api-1->postgres, number 3"
             ]
         );
     }

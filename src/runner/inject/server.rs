@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{InForce, NotInjected};
 use crate::fault::{RewindTo, ServerFault, Share};
-use crate::history::{Recorder, What};
+use crate::history::{Planted, Recorder, What};
 use crate::sandbox::kafka::{PhantomMember, Seen};
 use crate::sandbox::postgres::ReadOnly;
 use crate::sandbox::redis::MemoryLimit;
@@ -50,6 +50,9 @@ pub(super) async fn inject(
         ServerFault::Evict { share, seed } => return evict(sandbox, *share, *seed).await,
         ServerFault::Reproduce { topic, count, seed } => {
             return reproduce(sandbox, recorder, topic.as_deref(), count.get().into(), *seed).await;
+        }
+        ServerFault::Poison { topic, records, seed } => {
+            return poison(sandbox, recorder, topic.as_deref(), records.get().into(), *seed).await;
         }
         ServerFault::Rewind { group, to } => return rewind(sandbox, group, *to, load_ended).await,
         ServerFault::ReadOnlyPostgres => {
@@ -164,6 +167,31 @@ async fn reproduce(
     let to = copied.iter().map(|record| format!("{}/{} as {}", record.partition, record.of, record.to));
     let records = if copied.len() == 1 { "record" } else { "records" };
     Ok(InForce::Done(format!("{} {records} of {plain} came again: {}", copied.len(), first_few(to))))
+}
+
+async fn poison(
+    sandbox: &Sandbox,
+    recorder: &Recorder,
+    topic: Option<&str>,
+    records: usize,
+    seed: u64,
+) -> Result<InForce, NotInjected> {
+    let topic = sandbox.topic(topic).map_err(NotInjected::Pointless)?;
+    let plain = sandbox.plain(topic);
+    let put = sandbox.stack().kafka().poison(topic, records, seed).await.map_err(pointless)?;
+    for record in &put {
+        recorder.record(What::Planted(Planted {
+            topic: plain.to_owned(),
+            partition: record.partition,
+            offset: record.offset,
+            key: Some(record.key.clone()),
+            payload: record.payload.clone(),
+            readable: false,
+        }));
+    }
+    let places = put.iter().map(|record| format!("{}/{} ({})", record.partition, record.offset, record.sort));
+    let what = if put.len() == 1 { "record that nobody can act on is" } else { "records that nobody can act on are" };
+    Ok(InForce::Done(format!("{} {what} in {plain}: {}", put.len(), first_few(places))))
 }
 
 async fn rewind(

@@ -2,6 +2,7 @@
 
 mod broker;
 mod phantom;
+mod poison;
 mod reproduce;
 mod rewind;
 
@@ -22,6 +23,7 @@ use tokio::sync::Mutex;
 
 use self::broker::Broker;
 pub use self::phantom::{PhantomMember, Seen};
+pub use self::poison::{Poisoned, Sort};
 pub use self::reproduce::Copied;
 pub use self::rewind::Rewound;
 use super::needs::KafkaPrograms;

@@ -40,15 +40,7 @@ impl Kafka {
         let (client, name) = (self.client(), topic.to_owned());
         let read = tokio::task::spawn_blocking(move || read(&client, &name, count, seed)).await;
         let records = read.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-        let producer: FutureProducer = self
-            .client()
-            .set("acks", "all")
-            // Each once: what is in doubt is not sent again.
-            .set("message.send.max.retries", "0")
-            .set("linger.ms", "0")
-            .set("message.max.bytes", RECORD_BYTES_MAX)
-            .create()
-            .map_err(|error| failed(&error))?;
+        let producer: FutureProducer = once(self.client()).create().map_err(|error| failed(&error))?;
         // All at once: they are queued in this order, and a wait for each answer may take a second.
         let sent = records.iter().map(|record| producer.send(again(record), ANSWER_DEADLINE));
         let sent = futures::future::join_all(sent).await;
@@ -68,6 +60,23 @@ impl Kafka {
     }
 }
 
+/// A producer that appends each record once: what is in doubt is not sent again.
+pub(super) fn once(mut client: ClientConfig) -> ClientConfig {
+    client.set("acks", "all").set("message.send.max.retries", "0").set("linger.ms", "0");
+    client.set("message.max.bytes", RECORD_BYTES_MAX);
+    client
+}
+
+/// A consumer of committed records that says where a partition ends.
+pub(super) fn reader(client: &ClientConfig) -> ClientConfig {
+    let mut client = client.clone();
+    // librdkafka wants the name of a group, which is never joined.
+    client.set("group.id", "fireassay-reproduce").set("enable.auto.commit", "false");
+    client.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
+    client.set("auto.offset.reset", "earliest").set("fetch.wait.max.ms", "10");
+    client
+}
+
 fn again(record: &OwnedMessage) -> FutureRecord<'_, [u8], [u8]> {
     FutureRecord {
         topic: record.topic(),
@@ -85,16 +94,7 @@ fn again(record: &OwnedMessage) -> FutureRecord<'_, [u8], [u8]> {
 
 fn read(client: &ClientConfig, topic: &str, count: usize, seed: u64) -> Result<Vec<OwnedMessage>, KafkaError> {
     let end = Instant::now() + ANSWER_DEADLINE;
-    let consumer: BaseConsumer = client
-        .clone()
-        // librdkafka wants the name of a group, which is never joined.
-        .set("group.id", "fireassay-reproduce")
-        .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
-        .set("enable.partition.eof", "true")
-        .set("auto.offset.reset", "earliest")
-        .set("fetch.wait.max.ms", "10")
-        .create()?;
+    let consumer: BaseConsumer = reader(client).create()?;
     let mut wanted = draw(&consumer, topic, count, seed)?;
     let mut assignment = TopicPartitionList::new();
     for (partition, offsets) in &wanted {

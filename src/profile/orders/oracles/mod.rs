@@ -94,6 +94,13 @@ impl Seen<'_> {
         (self.load / divisor).clamp(1, most)
     }
 
+    /// Whether a dead letter about an order waits, or one that names an event alone, while events could not be read, so that
+    /// nobody can tell whose it is.
+    fn may_be_dead(&self, life: &Life) -> bool {
+        let nameless = || self.facts.letters.iter().any(|letter| letter.order.is_none() && letter.event.is_some());
+        life.is_dead(self.facts) || (!self.facts.events_read && nameless())
+    }
+
     /// Whether an order had all the time of the settling to come to its end.
     fn had_time(&self, life: &Life) -> bool {
         self.facts.began(Phase::Settle).zip(life.known(self.facts)).is_some_and(|(settle, known)| known < settle)

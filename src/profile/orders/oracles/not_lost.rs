@@ -23,7 +23,7 @@ pub(super) fn blame(found: &mut Found, seen: &Seen<'_>, is_meant: impl Fn(Order)
     vanished(found, seen, &is_meant);
     for (order, life) in seen.books.orders().filter(|(order, _)| is_meant(*order)) {
         let Some(last) = life.last(seen.facts).filter(|_| seen.facts.audited().is_some()) else { continue };
-        if last.state.is_terminal() || life.is_dead(seen.facts) || !seen.had_time(life) {
+        if last.state.is_terminal() || seen.may_be_dead(life) || !seen.had_time(life) {
             continue;
         }
         found.blame("stuck", || {

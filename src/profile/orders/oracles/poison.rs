@@ -52,7 +52,7 @@ fn followers(found: &mut Found, seen: &Seen<'_>, poison: &Poison) -> u64 {
         let Some(last) = life.last(seen.facts).filter(|_| behind) else { continue };
         if last.state != State::Created || life.is_dead(seen.facts) {
             passed += 1;
-        } else if seen.facts.audited().is_some() && seen.had_time(life) {
+        } else if seen.facts.audited().is_some() && seen.had_time(life) && !seen.may_be_dead(life) {
             found.blame("blocked", || {
                 let expected = format!("{} is worked on, though a record before it cannot be", seen.order(order));
                 let mut witnesses = vec![Witness::Event(poison.event)];

@@ -20,6 +20,10 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         } else if !in_time(probe.settled) {
             ("stuck", format!("it was taken, but neither PAID nor FAILED by {deadline}"))
         } else if !in_time(probe.told) {
+            if !seen.facts.events_read {
+                // They may have come, and nobody could look.
+                continue;
+            }
             ("undelivered", format!("it came to its end, but its events had not come by {deadline}"))
         } else {
             worked += 1;

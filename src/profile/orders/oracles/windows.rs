@@ -1,7 +1,7 @@
 //! When which part of the world was disturbed, as far as the plan says what was done and the history when.
 
 use super::Seen;
-use crate::fault::{Act, Does, Fault, Node};
+use crate::fault::{Act, Does, Fault, Node, ServerFault};
 use crate::history::{InstanceName, Moment, StepId};
 use crate::profile::orders::WORKER;
 use crate::profile::orders::facts::{FaultKind, Instance};
@@ -79,6 +79,8 @@ impl<'a> Seen<'a> {
 fn disturbs_workers(fault: &Fault) -> bool {
     match fault {
         Fault::KillPostgres | Fault::KillKafka => true,
+        Fault::Server(ServerFault::TerminateBackends | ServerFault::ReadOnlyPostgres) => true,
+        Fault::Server(fault) => shares_anew(fault),
         Fault::Gateway(at) => matches!(at.does, Does::Slow(_) | Does::Late(_)),
         _ => is_on_workers(fault),
     }
@@ -90,8 +92,17 @@ fn is_on_workers(fault: &Fault) -> bool {
     !slow && fault.instances().iter().any(|name| name.role == WORKER)
 }
 
-/// Whether a fault may move work from one worker to another: it treats a worker's process, or keeps it from the broker.
+/// Whether a fault may take partitions from a worker, or gives it again what it had done.
+fn shares_anew(fault: &ServerFault) -> bool {
+    matches!(fault, ServerFault::PhantomMember { .. } | ServerFault::Rewind { .. })
+}
+
+/// Whether a fault may move work from one worker to another: it treats a worker's process, keeps it from the broker, or
+/// makes their group share anew.
 pub(super) fn moves_work(fault: &Fault) -> bool {
+    if let Fault::Server(fault) = fault {
+        return shares_anew(fault);
+    }
     let moves = match fault {
         Fault::Exchange(at) => {
             at.edge.to == Node::Kafka || matches!(at.act, Act::CrashBefore | Act::CrashAfter | Act::Stall)
@@ -107,6 +118,8 @@ pub(super) fn takes_away(fault: &Fault, server: &Node) -> bool {
     match fault {
         Fault::KillPostgres => *server == Node::Postgres,
         Fault::KillKafka => *server == Node::Kafka,
+        // Nothing can be written, which an order needs.
+        Fault::Server(ServerFault::ReadOnlyPostgres) => *server == Node::Postgres,
         Fault::Partition { edge, .. } | Fault::Blackhole { edge } => edge.to == *server && !is_on_workers(fault),
         _ => false,
     }

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 /// How long a lease lasts, by the database's clock. Another relay takes over after so long.
 const TERM: &str = "2 seconds";
 /// When to renew it, by ours.
-const RENEW: Duration = Duration::from_millis(500);
+const RENEW: Duration = Duration::from_millis(200);
 
 /// Our claim to the lease.
 pub(super) struct Lease {
