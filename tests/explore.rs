@@ -41,15 +41,15 @@ fn a_finding_becomes_a_small_regression_that_passes_once_it_is_mended() {
     let folder = tempfile::tempdir().expect("a folder");
     let regressions = folder.path().join("regressions");
     let kept = regressions.to_str().expect("a path");
-    let defect = "REFERENCE_DEFECTS=mismatch-accepted";
+    let defect = "REFERENCE_DEFECTS=negative-accepted";
 
-    let found = fireassay(folder.path(), &["run", "--case", "key-reuse", "--env", defect, "--format", "json"]);
+    let found = fireassay(folder.path(), &["run", "--case", "bad-input", "--env", defect, "--format", "json"]);
     let report: Value = serde_json::from_slice(&found.stdout).unwrap_or_else(|_| panic!("{}", text(&found.stderr)));
     let run = report["runs"][0]["result"]["directory"].as_str().expect("a folder").to_owned();
     check(&found, 1, &[&format!("run it again:   fireassay replay {run}")]);
 
     let shrunk = fireassay(folder.path(), &["shrink", &run, "--budget", "30", "--write", kept]);
-    check(&shrunk, 1, &["ledger.key-mismatch", "faults                 0           0", "kept as "]);
+    check(&shrunk, 1, &["ledger.bad-input", "faults                 0           0", "kept as "]);
     let file = only_file(&regressions);
     let stored: Value = serde_json::from_slice(&std::fs::read(&file).expect("read")).expect("JSON");
     let clients = stored["case"]["script"]["clients"].as_array().expect("clients");
@@ -64,9 +64,9 @@ fn a_finding_becomes_a_small_regression_that_passes_once_it_is_mended() {
     let again = fireassay(folder.path(), &["replay", file, "--times", "2", "--format", "json"]);
     check(&again, 1, &["reproduced 2 of 2", "reproduced: the same kind of anomaly"]);
     let report: Value = serde_json::from_slice(&again.stdout).expect("JSON");
-    assert_eq!(report["reproduced"][0]["requirement"], "ledger.key-mismatch");
+    assert_eq!(report["reproduced"][0]["requirement"], "ledger.bad-input");
     assert_eq!((&report["reproduced"][0]["violated"], &report["reproduced"][0]["runs"]), (&2.into(), &2.into()));
 
-    let mended = ["run", "--case", "key-reuse", "--regressions", kept, "--env", "REFERENCE_DEFECTS="];
-    check(&fireassay(folder.path(), &mended), 0, &["pass  key-reuse regression ", "pass  key-reuse  seed 1"]);
+    let mended = ["run", "--case", "bad-input", "--regressions", kept, "--env", "REFERENCE_DEFECTS="];
+    check(&fireassay(folder.path(), &mended), 0, &["pass  bad-input regression ", "pass  bad-input  seed 1"]);
 }

@@ -116,19 +116,19 @@ fn can_fail(site: &Site) -> bool {
     site.edge.to != Node::Kafka || calls.iter().any(|call| site.label.split(' ').next() == Some(*call))
 }
 
-/// Whether its instance has asked for something else before it and was not yet answered, so that the peer may have acted
-/// already while this is still to come.
-fn overtakes(found: &Found, sites: &[Found]) -> bool {
-    let asks = |other: &Found| other.site.edge.from == found.site.edge.from && other.site.edge.from != Node::Client;
-    let is_under_way = |other: &Found| other.sent < found.sent && found.sent < other.over;
-    sites.iter().any(|other| asks(other) && is_under_way(other) && leaves_something(other))
+/// Whether what its instance did before it, and left something, was with somebody else. An instance need not wait for one
+/// before it asks the other, so killing it after the first is not always killing it before the second.
+fn may_overlap(found: &Found, before: &[Found]) -> bool {
+    let Edge { from, to } = &found.site.edge;
+    let last = before.iter().rev().find(|other| other.site.edge.from == *from);
+    *from != Node::Client && last.is_some_and(|last| last.site.edge.to != *to && leaves_something(last))
 }
 
 /// Every action at every site: the most telling first, and in the order of the sites otherwise.
 ///
 /// Crashes of one instance between two of its exchanges are all the same, and so are those around an exchange that left
 /// nothing behind: an instance is killed before its first exchange, after each one that may have had an effect, and before
-/// one that it sends while such a one is under way.
+/// one with somebody else that follows such a one.
 #[must_use]
 pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
     let mut seen: BTreeSet<&InstanceName> = BTreeSet::new();
@@ -150,7 +150,7 @@ pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
         for action in actions {
             match action {
                 Action::Crash => {
-                    if is_first || overtakes(found, sites) {
+                    if is_first || may_overlap(found, &sites[..place]) {
                         add(Act::CrashBefore);
                     }
                     if leaves_something(found) {
@@ -242,19 +242,17 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_is_killed_before_what_it_sends_while_it_waits_for_something_else() {
-        let crashes = |marked_until: u64| {
-            let mut mark_sent = exchange(2, "relay-1->postgres", "update outbox", Truth::Applied);
-            mark_sent.at = Moment(marked_until);
-            let produce = exchange(5, "relay-1->kafka", "Produce events", Truth::Applied);
-            let events = vec![mark(0, What::Phase { phase: Phase::Load }), mark_sent, produce];
-            points(&scenery(&History { events }).sites, &[Action::Crash])
+    fn an_instance_is_killed_before_what_it_asks_of_somebody_else_after_an_effect() {
+        let is_killed_before_the_last = |edge: &str, truth| {
+            let mark_sent = exchange(2, "relay-1->postgres", "update outbox", truth);
+            let last = exchange(5, edge, "last", Truth::Applied);
+            let events = vec![mark(0, What::Phase { phase: Phase::Load }), mark_sent, last];
+            let points = points(&scenery(&History { events }).sites, &[Action::Crash]);
+            points.iter().any(|point| point.act == Act::CrashBefore && point.site.label == "last")
         };
-        let before_produce = |points: &[Point]| {
-            points.iter().any(|point| point.act == Act::CrashBefore && point.site.label == "Produce events")
-        };
-        assert!(before_produce(&crashes(9)));
-        assert!(!before_produce(&crashes(4)));
+        assert!(is_killed_before_the_last("relay-1->kafka", Truth::Applied));
+        assert!(!is_killed_before_the_last("relay-1->kafka", Truth::Refused), "nothing was left");
+        assert!(!is_killed_before_the_last("relay-1->postgres", Truth::Applied), "as after the one before");
     }
 
     #[test]

@@ -2,12 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Bite, Nemesis, lock};
 use crate::fault::{Act, AtExchange, Fault};
 use crate::history::{FaultChange, InstanceName, What};
 use crate::link::{Held, Release};
 use crate::runner::inject::{self, InForce};
+
+/// How long no exchange has begun when all is done that goes on beside one that is held.
+const OTHERS_REST: Duration = Duration::from_millis(30);
+
+/// How long is waited for that at most: where there are other callers, something always begins.
+const OTHERS_DEADLINE: Duration = Duration::from_millis(150);
+
+/// The pause between two looks.
+const OTHERS_POLL: Duration = Duration::from_millis(2);
 
 impl Nemesis<'_> {
     /// Kills or stops the process at each exchange that is held for it, and undoes that in time.
@@ -40,6 +52,9 @@ impl Nemesis<'_> {
             Act::Stall => Fault::Pause(victim.clone()),
             _ => Fault::Kill(victim.clone()),
         };
+        if *act == Act::CrashBefore {
+            self.others_done().await;
+        }
         match inject::inject(&self.sandbox, &self.recorder, &deed, &self.load_ended).await {
             Ok(_) => {}
             Err(inject::NotInjected::Pointless(why)) => return self.decide(index, Bite::Missed(why)),
@@ -67,6 +82,20 @@ impl Nemesis<'_> {
                 self.recorder.record(What::Note { text: why });
             }
             Err(inject::NotHealed::Stack(why)) => self.fail(why),
+        }
+    }
+
+    /// Waits until nothing else begins while an exchange is held: what its instance does at the same time is then done, and
+    /// what is lost with it is just this one, however fast the machine is.
+    async fn others_done(&self) {
+        let end = Instant::now() + OTHERS_DEADLINE;
+        let (mut seen, mut since) = (self.sandbox.changes(), Instant::now());
+        while since.elapsed() < OTHERS_REST && Instant::now() < end {
+            tokio::time::sleep(OTHERS_POLL).await;
+            let now = self.sandbox.changes();
+            if now != seen {
+                (seen, since) = (now, Instant::now());
+            }
         }
     }
 }

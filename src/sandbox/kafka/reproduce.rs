@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Message as _, Offset, Timestamp, TopicPartitionList};
@@ -95,7 +95,12 @@ fn again(record: &OwnedMessage) -> FutureRecord<'_, [u8], [u8]> {
 fn read(client: &ClientConfig, topic: &str, count: usize, seed: u64) -> Result<Vec<OwnedMessage>, KafkaError> {
     let end = Instant::now() + ANSWER_DEADLINE;
     let consumer: BaseConsumer = reader(client).create()?;
-    let mut wanted = draw(&consumer, topic, count, seed)?;
+    let mut wanted = loop {
+        match draw(&consumer, topic, count, seed) {
+            Err(error) if is_passing(&error) && Instant::now() < end => std::thread::sleep(POLL),
+            drawn => break drawn?,
+        }
+    };
     let mut assignment = TopicPartitionList::new();
     for (partition, offsets) in &wanted {
         let first = offsets.front().copied().unwrap_or_default();
@@ -130,6 +135,12 @@ fn read(client: &ClientConfig, topic: &str, count: usize, seed: u64) -> Result<V
     // Partitions come as they like.
     records.sort_by_key(|record| (record.partition(), record.offset()));
     Ok(records)
+}
+
+/// Whether the broker is not yet, or for a moment not, in charge of what it is asked about.
+fn is_passing(error: &KafkaError) -> bool {
+    let passing = [RDKafkaErrorCode::NotLeaderForPartition, RDKafkaErrorCode::LeaderNotAvailable];
+    error.rdkafka_error_code().is_some_and(|code| passing.contains(&code))
 }
 
 /// Draws offsets evenly from all that the topic has, in order within each partition.
