@@ -238,7 +238,11 @@ fn a_target_that_answers_nothing_sensible_passes_nothing() {
 
 #[test]
 fn events_that_nobody_could_read_are_blamed_on_nobody() {
-    for case in cases() {
+    // Where nobody asks for a replay, dead letters are all that is left of some orders.
+    let mut unreplayed = case("gateway-down");
+    let OrdersWorkload::Orders(orders) = &mut unreplayed.workload else { panic!("it has other work") };
+    orders.replays = 0;
+    for case in cases().into_iter().chain([unreplayed]) {
         let mut run = play(&case, None, 1);
         let load = |event: &Event| matches!(event.what, What::Phase { phase: Phase::Load });
         let began = run.history.events.iter().position(load).unwrap();

@@ -353,7 +353,7 @@ impl Service {
     /// The harness puts something on the topic that nobody can act on: broken, or of an order that does not exist.
     pub(crate) fn poison(&mut self, number: usize) {
         let (partition, order) = (number % 4, format!("nowhere-{number}"));
-        let (payload, fields) = if number % 2 == 0 {
+        let (payload, fields) = if number.is_multiple_of(2) {
             (format!("{{\"id\": \"poison-{number}\""), json!({ "unreadable": "EOF" }))
         } else {
             let fields = json!({ "event": format!("p-{number}"), "order": order, "version": 1, "state": "CREATED" });

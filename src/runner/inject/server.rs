@@ -1,5 +1,7 @@
 //! Faults that the servers of the stack have themselves.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use super::{InForce, NotInjected};
@@ -12,6 +14,9 @@ use crate::sandbox::{Sandbox, ServiceError};
 
 /// How many places a sentence names.
 const PLACES_MAX: usize = 8;
+
+/// How long to wait before looking again whether there is something to act on.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What is in force on a server until it is healed.
 pub(in crate::runner) enum Held {
@@ -49,7 +54,7 @@ pub(super) async fn inject(
         }
         ServerFault::Evict { share, seed } => return evict(sandbox, *share, *seed).await,
         ServerFault::Reproduce { topic, count, seed } => {
-            return reproduce(sandbox, recorder, topic.as_deref(), count.get().into(), *seed).await;
+            return reproduce(sandbox, recorder, topic.as_deref(), count.get().into(), *seed, load_ended).await;
         }
         ServerFault::Poison { topic, records, seed } => {
             return poison(sandbox, recorder, topic.as_deref(), records.get().into(), *seed).await;
@@ -147,10 +152,17 @@ async fn reproduce(
     topic: Option<&str>,
     count: usize,
     seed: u64,
+    load_ended: &CancellationToken,
 ) -> Result<InForce, NotInjected> {
     let topic = sandbox.topic(topic).map_err(NotInjected::Pointless)?;
     let plain = sandbox.plain(topic);
-    let copied = sandbox.stack().kafka().reproduce(topic, count, seed).await.map_err(pointless)?;
+    let copied = loop {
+        let copied = sandbox.stack().kafka().reproduce(topic, count, seed).await.map_err(pointless)?;
+        // A slow machine may have published nothing yet.
+        if !copied.is_empty() || load_ended.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
+            break copied;
+        }
+    };
     if copied.is_empty() {
         return Err(pointless(format!(
             "no record of the topic {plain} could be had: there is none yet, or none came in time"

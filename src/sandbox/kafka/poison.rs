@@ -174,13 +174,11 @@ fn firsts(client: &ClientConfig, topic: &str) -> Result<(Vec<i32>, Vec<OwnedMess
     let (mut missing, mut records) = (partitions.clone(), Vec::new());
     while !missing.is_empty() && Instant::now() < end {
         match consumer.poll(POLL) {
-            None => {}
-            Some(Ok(record)) => {
-                if missing.contains(&record.partition()) {
-                    missing.retain(|partition| *partition != record.partition());
-                    records.push(record.detach());
-                }
+            Some(Ok(record)) if missing.contains(&record.partition()) => {
+                missing.retain(|partition| *partition != record.partition());
+                records.push(record.detach());
             }
+            None | Some(Ok(_)) => {}
             Some(Err(KafkaError::PartitionEOF(at))) => missing.retain(|partition| *partition != at),
             Some(Err(error)) => return Err(error),
         }
