@@ -341,7 +341,7 @@ impl<'a> Run<'a> {
                 self.recorder.record(What::Blind { why });
             }
             self.recorder.record(What::Rested);
-            if self.case.plan.steps.is_empty() {
+            if self.case.plan.is_of_gateway() {
                 // Long enough to see what the target does without being asked.
                 tokio::time::sleep(IDLE_WATCH).await;
             }
@@ -357,7 +357,7 @@ impl<'a> Run<'a> {
         nemesis.conclude();
         for text in sandbox.complaints() {
             // Where messages are looked for, what cannot be read is missing without a trace.
-            let is_search = self.case.trace && self.case.plan.steps.is_empty();
+            let is_search = self.case.trace && self.case.plan.is_of_gateway();
             self.recorder.record(if is_search { What::Blind { why: text } } else { What::Note { text } });
         }
         Ok(())
