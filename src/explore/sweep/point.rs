@@ -161,7 +161,7 @@ pub fn points(sites: &[Found], actions: &[Action]) -> Vec<Point> {
                 Action::CutAfter => add(Act::CutAfter),
                 Action::Stall => add(Act::Stall),
                 Action::Repeat if matches!(site.edge.to, Node::Instance(_) | Node::Gateway) => {
-                    add(Act::Repeat(Repeat::InARow))
+                    add(Act::Repeat(Repeat::InARow));
                 }
                 Action::Repeat => {}
                 Action::AnswerError if can_fail(site) => add(Act::AnswerError(None)),
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
     use crate::explore::sweep::site::scenery;
     use crate::explore::sweep::site::tests::{exchange, mark};
-    use crate::history::{History, Moment, Phase, What};
+    use crate::history::{History, Phase, What};
 
     #[test]
     fn crashes_that_cannot_differ_are_tried_once() {
