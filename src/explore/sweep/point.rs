@@ -175,7 +175,7 @@ mod tests {
     use super::*;
     use crate::explore::sweep::site::scenery;
     use crate::explore::sweep::site::tests::{exchange, mark};
-    use crate::history::{History, Moment, Phase, What};
+    use crate::history::{History, Phase, What};
 
     #[test]
     fn crashes_that_cannot_differ_are_tried_once() {
