@@ -105,8 +105,8 @@ mod tests {
             let why = fits(&file, &target).expect_err("there is no api-9").to_string();
             assert_eq!(why, "its plan treats api-9, and the target `reference` has api-1, api-2, relay-1");
         }
-        let file = CaseFile { profile: "orders".into(), ..case_file() };
+        let file = CaseFile { profile: "lottery".into(), ..case_file() };
         let why = fits(&file, &target).expect_err("there is no such profile").to_string();
-        assert_eq!(why, "it is of the profile `orders`, which this fireassay does not have");
+        assert_eq!(why, "it is of the profile `lottery`, which this fireassay does not have");
     }
 }
