@@ -77,7 +77,8 @@ pub enum What {
     Record(Record),
     /// A fault of the plan appended a record to a topic: what comes from its place is not the target's doing.
     Planted(Planted),
-    /// A service that the harness plays was called; `at` is when it had answered.
+    /// A service that the harness plays was called; `at` is when it did what it was asked, before it answered: what it did
+    /// stands, whether or not somebody hears of it.
     Played(Played),
     /// Which of the texts that the script watches for occur in a place: looked for once, in the audit.
     Words {
@@ -308,7 +309,8 @@ pub struct Played {
     /// The id of what an earlier call had brought about, of which this was the repetition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_as: Option<String>,
-    /// The HTTP status that was sent; `None` when nothing was.
+    /// The HTTP status that it then began to send, which a fault on the way may keep from the caller; `None` when it was to
+    /// send nothing.
     pub status: Option<u16>,
     /// How long the caller was told to wait before it asks again.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "humantime_serde")]
