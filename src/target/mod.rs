@@ -10,6 +10,7 @@ mod mapping;
 mod parse;
 mod printable;
 mod program;
+mod publish;
 mod ready;
 mod render;
 mod reply;
