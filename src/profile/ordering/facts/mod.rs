@@ -8,6 +8,7 @@ mod rows;
 pub use reader::Reader;
 pub use rows::{Applied, Gap, Reading, Standing};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::history::{AttemptId, Event, IntentId, Moment, Phase, StepId};
@@ -60,6 +61,8 @@ pub struct Facts {
     pub gaps: Vec<Gap>,
     /// What the target told of events that it applied, in the order in which it was consumed.
     pub deliveries: Vec<Delivery>,
+    /// Entities of which a fault put an event on the topic that the target consumes: that it applied it is all right.
+    pub foreign: BTreeSet<Entity>,
     /// Copies of events that a fault put on the topic that the target consumes.
     pub copies: u64,
     /// Records of the target's own that cannot be read.

@@ -25,6 +25,8 @@ pub struct Reader {
     event: u32,
     /// Where faults put records, by topic.
     planted: HashSet<(String, Place)>,
+    /// The topic of each record that was copied.
+    copied: Vec<String>,
     /// The topic that the target tells in, once something came from there.
     told_in: Option<String>,
     /// Where each unreadable record was, and why it is that.
@@ -33,8 +35,8 @@ pub struct Reader {
 
 impl Default for Reader {
     fn default() -> Self {
-        let (planted, unreadable) = (HashSet::new(), Vec::new());
-        Self { facts: Facts::default(), phase: Phase::Setup, event: 0, planted, told_in: None, unreadable }
+        let (planted, copied, unreadable) = (HashSet::new(), Vec::new(), Vec::new());
+        Self { facts: Facts::default(), phase: Phase::Setup, event: 0, planted, copied, told_in: None, unreadable }
     }
 }
 
@@ -76,10 +78,13 @@ impl Reader {
             What::Planted(planted) => {
                 let place = Place { partition: planted.partition, offset: planted.offset };
                 self.planted.insert((planted.topic.clone(), place));
+                let foreign = planted.key.iter().map(|key| Entity(self.facts.entities.intern(key)));
+                self.facts.foreign.extend(foreign);
             }
             What::Reproduced { topic, partition, offset, .. } => {
                 let place = Place { partition: *partition, offset: *offset };
                 self.planted.insert((topic.clone(), place));
+                self.copied.push(topic.clone());
             }
             What::Eventless => self.facts.eventless = true,
             What::EventsRead => self.facts.events_read = self.phase == Phase::Audit,
@@ -100,12 +105,11 @@ impl Reader {
     #[must_use]
     pub fn finish(mut self) -> Facts {
         let told_in = self.told_in.unwrap_or_default();
-        let elsewhere = self.planted.iter().filter(|(topic, _)| *topic != told_in).count();
         let ours: HashSet<Place> =
             self.planted.into_iter().filter(|(topic, _)| *topic == told_in).map(|(_, place)| place).collect();
         self.unreadable.retain(|(place, _)| !ours.contains(place));
         let facts = &mut self.facts;
-        facts.copies = elsewhere as u64;
+        facts.copies = self.copied.iter().filter(|topic| **topic != told_in).count() as u64;
         facts.deliveries.retain(|delivery| !ours.contains(&delivery.place));
         facts.unreadable_records = self.unreadable.len() as u64;
         facts.unreadable_record = self.unreadable.first().map(|(_, why)| why.clone());

@@ -58,7 +58,7 @@ fn vanished(found: &mut Found, seen: &Seen<'_>, entity: Entity, life: &Life) {
 }
 
 fn invented(found: &mut Found, seen: &Seen<'_>, entity: Entity, life: &Life) {
-    let is_invented = |sequence| !life.published.contains_key(&sequence);
+    let is_invented = |sequence| !life.published.contains_key(&sequence) && !seen.facts.foreign.contains(&entity);
     let Some(row) = life.applied(seen.facts).find(|row| is_invented(row.sequence)) else { return };
     found.blame("invented", || {
         let expected = format!("{} was published", seen.event(entity, row.sequence));
