@@ -33,7 +33,13 @@ fn client(brokers: &str, name: &str) -> ClientConfig {
 /// A new producer, for events whose order matters. It sends one request at a time and repeats it until it is answered
 /// (`max.in.flight` 1, no limit to the retries), and it never drops a message from the middle of the queue: it has no time
 /// limit per message (`message.timeout.ms` 0), because a limit that strikes one message and spares its successor makes a
-/// gap. Whoever waits has the limit, and gives up the whole producer.
+/// gap. Whoever waits has the limit, and gives up the whole producer. What a broker refuses for good (a topic that is not
+/// allowed) it refuses for the successors too; a message that is too large for it cannot be, since all that is in one is
+/// bounded.
+///
+/// An idempotent producer would spare the readers the repeats of lost replies, which they have to expect anyway after a
+/// crash. It costs more than it gives: librdkafka looks for its producer id twice a second and no more often, so every new
+/// producer would keep silent for half a second, and after a restart of the broker for longer.
 ///
 /// # Errors
 /// When the configuration is refused.
