@@ -18,11 +18,14 @@ use tokio::sync::Mutex;
 pub use self::evict::Evicted;
 pub use self::memory::MemoryLimit;
 use super::place::Place;
-use super::service::{make_folder, on_free_ports, plain_env, until_ready, write};
+use super::service::{make_folder, on_free_ports, plain_env, socket_path, until_ready, write};
 use super::{Killed, Port, Process, ProcessSpec, Processes, ServiceError, StackConfig, StartError};
 use crate::fault::RedisData;
+use crate::link::Upstream;
 
 const SERVER: &str = "redis";
+/// In its data directory, where it works.
+const SOCKET: &str = "socket";
 /// Databases 1 to this are handed out; 0 is left to the harness's own probes.
 const DATABASES: u16 = 511;
 const READY_DEADLINE: Duration = Duration::from_secs(20);
@@ -94,6 +97,17 @@ impl Redis {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.port.address()
+    }
+
+    /// Where links connect to.
+    #[must_use]
+    pub fn upstream(&self) -> Upstream {
+        self.socket().map_or_else(|| self.address().into(), Upstream::Unix)
+    }
+
+    /// Its local socket, where its path is short enough for one.
+    fn socket(&self) -> Option<PathBuf> {
+        socket_path(self.folder.join("data").join(SOCKET))
     }
 
     /// How to connect to database `number` when Redis is seen at `at`: its own address, or that of a link.
@@ -203,6 +217,7 @@ impl Redis {
              protected-mode yes\n\
              requirepass {password}\n\
              databases {databases}\n\
+             {socket}\
              dir data\n\
              # Nothing but the log of commands, written before each answer.\n\
              save \"\"\n\
@@ -211,6 +226,11 @@ impl Redis {
             port = self.port.number(),
             password = self.password,
             databases = DATABASES + 1,
+            socket = if self.socket().is_some() {
+                format!("unixsocket {SOCKET}\nunixsocketperm 700\n")
+            } else {
+                String::new()
+            },
         );
         write(SERVER, &self.folder.join("redis.conf"), &settings)
     }

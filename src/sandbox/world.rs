@@ -14,7 +14,7 @@ use crate::clock::{Clock, Unloadable};
 use crate::counterparty::Gateway;
 use crate::fault::{Edge, Node};
 use crate::history::{Exchange, InstanceName, Moment, Recorder, What};
-use crate::link::{Link, Observer, Protocol};
+use crate::link::{Link, Observer, Protocol, Upstream};
 use crate::target::{ManifestError, Role, Target, Variables};
 
 /// Why a sandbox could not be made.
@@ -192,8 +192,8 @@ impl Sandbox {
         let stack = Arc::clone(&self.stack);
         self.open(Node::Client, node.clone(), port.address(), Protocol::Http, seed).await?;
         let postgres =
-            self.open(node.clone(), Node::Postgres, stack.postgres().address(), Protocol::Postgres, seed).await?;
-        let redis = self.open(node.clone(), Node::Redis, stack.redis().address(), Protocol::Redis, seed).await?;
+            self.open(node.clone(), Node::Postgres, stack.postgres().upstream(), Protocol::Postgres, seed).await?;
+        let redis = self.open(node.clone(), Node::Redis, stack.redis().upstream(), Protocol::Redis, seed).await?;
         let kafka = self.open(node.clone(), Node::Kafka, stack.kafka().address(), Protocol::Kafka, seed).await?;
         let gateway = match &self.gateway {
             None => None,
@@ -240,7 +240,7 @@ impl Sandbox {
         &mut self,
         from: Node,
         to: Node,
-        upstream: SocketAddr,
+        upstream: impl Into<Upstream>,
         protocol: Protocol,
         seed: u64,
     ) -> Result<SocketAddr, SandboxError> {

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{SERVER, USER, kept};
+use crate::link::Upstream;
 use crate::sandbox::needs::PostgresPrograms;
 use crate::sandbox::place::Place;
-use crate::sandbox::service::{plain_env, write};
+use crate::sandbox::service::{plain_env, socket_path, write};
 use crate::sandbox::{Port, Process, ProcessSpec, Processes, SpawnError, StackConfig, StartError};
 
 /// `initdb` takes a third of a second in memory; a slow disk and a busy machine need more.
@@ -116,7 +117,7 @@ impl Cluster {
         let settings = format!(
             "listen_addresses = '127.0.0.1'\n\
              port = {port}\n\
-             unix_socket_directories = ''\n\
+             unix_socket_directories = '{socket}'\n\
              cluster_name = '{name}'\n\
              # Several instances of several sandboxes, each with a pool.\n\
              max_connections = 300\n\
@@ -133,6 +134,8 @@ impl Cluster {
              dynamic_shared_memory_type = mmap\n",
             port = port.number(),
             name = files.name,
+            // Seen from its data directory.
+            socket = if files.socket(&port).is_some() { "." } else { "" },
         );
         // Read after postgresql.conf and always there.
         write(SERVER, &files.data().join("postgresql.auto.conf"), &settings)?;
@@ -141,6 +144,10 @@ impl Cluster {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.port.address()
+    }
+
+    pub(super) fn upstream(&self) -> Upstream {
+        self.files.socket(&self.port).map_or_else(|| self.address().into(), Upstream::Unix)
     }
 
     pub(super) fn password(&self) -> &str {
@@ -165,6 +172,11 @@ impl Cluster {
 impl Initialised {
     fn data(&self) -> PathBuf {
         self.folder.join("data")
+    }
+
+    /// Its local socket, where its path is short enough for one.
+    fn socket(&self, port: &Port) -> Option<PathBuf> {
+        socket_path(self.data().join(format!(".s.PGSQL.{}", port.number())))
     }
 
     fn password_file(&self) -> PathBuf {

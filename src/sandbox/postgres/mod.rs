@@ -23,6 +23,7 @@ use super::needs::PostgresPrograms;
 use super::place::Place;
 use super::service::{on_free_ports, until_ready};
 use super::{Killed, Process, Processes, ServiceError, StackConfig, StartError};
+use crate::link::Upstream;
 
 const SERVER: &str = "postgres";
 const USER: &str = "fireassay";
@@ -91,6 +92,12 @@ impl Postgres {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.cluster.address()
+    }
+
+    /// Where links connect to.
+    #[must_use]
+    pub fn upstream(&self) -> Upstream {
+        self.cluster.upstream()
     }
 
     /// How to connect to `database` when Postgres is seen at `at`: its own address, or that of a link. The user may do everything.
