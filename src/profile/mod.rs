@@ -59,6 +59,12 @@ pub trait Profile: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether the load is to begin only when all that the set-up asked for has been done to its end. Where work goes through a
+    /// queue, those who take it from there are then known to have joined, and a fault finds them at work.
+    fn begins_at_rest(&self) -> bool {
+        false
+    }
+
     /// The things, as accounts, that a call speaks of: what two calls have in common when one can disturb the other.
     fn touches(&self, _call: &Call) -> Vec<String> {
         Vec::new()
