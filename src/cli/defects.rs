@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::failure::{Failure, did_you_mean};
 use super::output::{Colour, answer, note};
 use super::select::default_jobs;
+use super::stack::StackArgs;
 use super::{exit, interrupt, locate, progress};
 use crate::detection::{Catalogue, Defect, Matrix, Row, SWITCH, Sight, page};
 use crate::report::text::shell;
@@ -62,6 +63,8 @@ pub(super) struct Args {
     /// Where the runs are kept.
     #[arg(long, default_value = "target/fireassay/runs", value_name = "DIR")]
     runs_dir: PathBuf,
+    #[command(flatten)]
+    stack: StackArgs,
 }
 
 pub(super) fn defects(args: &Args, colour: Colour) -> Result<u8, Failure> {
@@ -79,6 +82,7 @@ pub(super) fn defects(args: &Args, colour: Colour) -> Result<u8, Failure> {
         runs,
         runs_dir: args.runs_dir.clone(),
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
+        stack: args.stack.config()?,
         env: Vec::new(),
     };
     let sink = Keep { shown: progress::sink(colour.for_stderr()), finished: Mutex::default() };

@@ -21,7 +21,7 @@ mod repeat;
 mod trace;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -129,7 +129,22 @@ impl Link {
         seed: u64,
         observer: Option<Arc<dyn Observer>>,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::open_at(Ipv4Addr::LOCALHOST.into(), edge, upstream, protocol, seed, observer).await
+    }
+
+    /// As [`Link::open_observed`], on another address of this machine: containers do not find 127.0.0.1.
+    ///
+    /// # Errors
+    /// When no port can be had, or the address is not of this machine.
+    pub async fn open_at(
+        host: IpAddr,
+        edge: Edge,
+        upstream: SocketAddr,
+        protocol: Protocol,
+        seed: u64,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind((host, 0)).await?;
         let address = listener.local_addr()?;
         let shared = Shared::new(&edge, address, upstream, protocol, seed, observer);
         Ok(Self { edge, address, shared, listener: Mutex::new(Some(listener)) })
