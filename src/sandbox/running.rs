@@ -12,7 +12,7 @@ pub(super) enum Program {
     /// A process of this machine.
     Process(Processes, ProcessSpec),
     /// A container.
-    Container(Container),
+    Container(Box<Container>),
 }
 
 impl Program {

@@ -287,7 +287,7 @@ impl Sandbox {
             network: Some(docker.network().await?.name().to_owned()),
             log: blueprint.logs.join(format!("{name}.log")),
         };
-        Ok(Program::Container(Container::new(docker.clone(), spec)))
+        Ok(Program::Container(Box::new(Container::new(docker.clone(), spec))))
     }
 
     async fn open(

@@ -28,7 +28,7 @@ pub(super) fn server(ground: &Ground, [port, controller]: [&Port; 2]) -> Result<
             Program::Process(ground.processes.clone(), spec)
         }
         Machine::Docker(docker, images) => {
-            Program::Container(container(docker, &images.kafka, &log, [port, controller]))
+            Program::Container(Box::new(container(docker, &images.kafka, &log, [port, controller])))
         }
     };
     Ok(Server::new(SERVER, program, log))

@@ -93,7 +93,7 @@ impl Postgres {
                     let password = format!("{:032x}", rand::random::<u128>());
                     let log = ground.place.path().join("postgres.log");
                     let container = contained::container(docker, &images.postgres, &log, &port, &password);
-                    let server = Server::new(SERVER, Program::Container(container), log);
+                    let server = Server::new(SERVER, Program::Container(Box::new(container)), log);
                     Self::launch(server, port, &password, None).await
                 })
                 .await

@@ -54,7 +54,7 @@ pub(super) fn server(ground: &Ground, port: &Port, password: &str) -> Result<Ser
                 network: None,
                 log: log.clone(),
             };
-            Program::Container(Container::new(docker.clone(), spec))
+            Program::Container(Box::new(Container::new(docker.clone(), spec)))
         }
     };
     Ok(Server::new(SERVER, program, log))
