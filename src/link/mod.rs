@@ -18,6 +18,8 @@ mod protocol;
 mod pump;
 mod random;
 mod repeat;
+mod socket;
+mod thread;
 mod trace;
 
 use std::io;
@@ -34,6 +36,7 @@ pub use faults::Injection;
 use faults::Way;
 pub use hold::{Held, Release};
 pub use protocol::Protocol;
+pub use socket::Upstream;
 pub use trace::Observer;
 
 /// A proxy on one edge. Dropping it closes the listener and every connection and ends all tasks.
@@ -114,7 +117,7 @@ impl Link {
     ///
     /// # Errors
     /// When no port can be had.
-    pub async fn open(edge: Edge, upstream: SocketAddr, protocol: Protocol, seed: u64) -> io::Result<Self> {
+    pub async fn open(edge: Edge, upstream: impl Into<Upstream>, protocol: Protocol, seed: u64) -> io::Result<Self> {
         Self::open_observed(edge, upstream, protocol, seed, None).await
     }
 
@@ -124,7 +127,7 @@ impl Link {
     /// When no port can be had.
     pub async fn open_observed(
         edge: Edge,
-        upstream: SocketAddr,
+        upstream: impl Into<Upstream>,
         protocol: Protocol,
         seed: u64,
         observer: Option<Arc<dyn Observer>>,
@@ -139,14 +142,16 @@ impl Link {
     pub async fn open_at(
         host: IpAddr,
         edge: Edge,
-        upstream: SocketAddr,
+        upstream: impl Into<Upstream>,
         protocol: Protocol,
         seed: u64,
         observer: Option<Arc<dyn Observer>>,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind((host, 0)).await?;
+        let runtime = thread::handle()?;
+        let bound = runtime.spawn(TcpListener::bind((host, 0))).await;
+        let listener = bound.map_err(io::Error::other)??;
         let address = listener.local_addr()?;
-        let shared = Shared::new(&edge, address, upstream, protocol, seed, observer);
+        let shared = Shared::new(&edge, address, upstream.into(), protocol, seed, observer, runtime);
         Ok(Self { edge, address, shared, listener: Mutex::new(Some(listener)) })
     }
 

@@ -23,6 +23,7 @@ use super::server::Server;
 use super::service::on_free_ports;
 use super::{Killed, Port, ServiceError, StackConfig, StartError};
 use crate::fault::RedisData;
+use crate::link::Upstream;
 
 const SERVER: &str = "redis";
 /// Databases 1 to this are handed out; 0 is left to the harness's own probes.
@@ -83,6 +84,12 @@ impl Redis {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.port.address()
+    }
+
+    /// Where links connect to.
+    #[must_use]
+    pub fn upstream(&self) -> Upstream {
+        self.server.upstream(&self.port)
     }
 
     /// How to connect to database `number` when Redis is seen at `at`: its own address, or that of a link.

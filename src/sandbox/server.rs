@@ -8,7 +8,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::running::{Program, Running};
 use super::service::until_ready;
-use super::{Killed, ServiceError, StartError};
+use super::{Killed, Port, ServiceError, StartError};
+use crate::link::Upstream;
 
 /// One of the stack's three.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct Server {
     name: &'static str,
     program: Program,
     log: PathBuf,
+    /// A socket of the file system that it listens on besides.
+    socket: Option<PathBuf>,
     /// Empty while it is killed.
     running: Mutex<Option<Running>>,
 }
@@ -29,7 +32,17 @@ pub(super) struct Down<'a> {
 impl Server {
     /// A server that does not run yet.
     pub(super) fn new(name: &'static str, program: Program, log: PathBuf) -> Self {
-        Self { name, program, log, running: Mutex::new(None) }
+        Self { name, program, log, socket: None, running: Mutex::new(None) }
+    }
+
+    /// The same, that listens on a socket of the file system besides.
+    pub(super) fn listening_on(self, socket: Option<PathBuf>) -> Self {
+        Self { socket, ..self }
+    }
+
+    /// Where links connect to, if it listens on this port.
+    pub(super) fn upstream(&self, port: &Port) -> Upstream {
+        self.socket.clone().map_or_else(|| port.address().into(), Upstream::Unix)
     }
 
     /// What it is started as.

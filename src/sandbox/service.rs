@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::UnixAddr;
+
 use super::running::Running;
 use super::{Port, PortError, SpawnError, port};
 
@@ -200,6 +202,11 @@ pub(super) fn plain_env() -> Vec<(String, String)> {
 /// Writes a file of a server.
 pub(super) fn write(server: &'static str, path: &Path, text: &str) -> Result<(), StartError> {
     std::fs::write(path, text).map_err(|why| StartError::Files { server, path: path.to_owned(), why })
+}
+
+/// A socket of the file system, if its path is short enough for one. Without it, links take the port.
+pub(super) fn socket_path(path: PathBuf) -> Option<PathBuf> {
+    UnixAddr::new(&path).is_ok().then_some(path)
 }
 
 /// Makes a folder of a server and the folders above it.

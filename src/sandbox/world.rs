@@ -16,7 +16,7 @@ use crate::clock::{Clock, Unloadable};
 use crate::counterparty::Gateway;
 use crate::fault::{Edge, Node};
 use crate::history::{Exchange, InstanceName, Moment, Recorder, What};
-use crate::link::{Link, Observer, Protocol};
+use crate::link::{Link, Observer, Protocol, Upstream};
 use crate::target::{InContainer, ManifestError, Role, Target, Variables, Volume};
 
 /// Why a sandbox could not be made.
@@ -199,9 +199,9 @@ impl Sandbox {
         // Where the instance finds its links.
         let host = if role.container.is_some() { stack.docker().await?.network().await?.host() } else { loopback };
         self.open(loopback, Node::Client, node.clone(), port.address(), Protocol::Http, seed).await?;
-        let at = stack.postgres().address();
+        let at = stack.postgres().upstream();
         let postgres = self.open(host, node.clone(), Node::Postgres, at, Protocol::Postgres, seed).await?;
-        let redis = self.open(host, node.clone(), Node::Redis, stack.redis().address(), Protocol::Redis, seed).await?;
+        let redis = self.open(host, node.clone(), Node::Redis, stack.redis().upstream(), Protocol::Redis, seed).await?;
         let kafka = self.open(host, node.clone(), Node::Kafka, stack.kafka().address(), Protocol::Kafka, seed).await?;
         let gateway = match &self.gateway {
             None => None,
@@ -295,7 +295,7 @@ impl Sandbox {
         host: IpAddr,
         from: Node,
         to: Node,
-        upstream: SocketAddr,
+        upstream: impl Into<Upstream>,
         protocol: Protocol,
         seed: u64,
     ) -> Result<SocketAddr, SandboxError> {

@@ -85,19 +85,43 @@ impl Kafka {
             // librdkafka takes an empty request for a mistake.
             return Ok(());
         }
+        let end = Instant::now() + ANSWER_DEADLINE;
+        let mut wanted = topics.to_vec();
+        loop {
+            wanted = self.try_to_create(&wanted).await?;
+            if wanted.is_empty() {
+                break;
+            }
+            if Instant::now() >= end {
+                let names: Vec<&str> = wanted.iter().map(|(name, _)| name.as_str()).collect();
+                return Err(failure(format!("create the topics {names:?}"), &"no broker serves"));
+            }
+            tokio::time::sleep(METADATA_EVERY).await;
+        }
+        for (name, partitions) in topics {
+            self.until_led(name, *partitions).await?;
+        }
+        Ok(())
+    }
+
+    /// Those that could not be created because the controller had no broker to put them on: it takes a broker that has not
+    /// been given the processor for some seconds for gone, and takes it back with its next heartbeat.
+    async fn try_to_create(&self, topics: &[(String, i32)]) -> Result<Vec<(String, i32)>, ServiceError> {
         let new: Vec<_> = topics
             .iter()
             .map(|(name, partitions)| NewTopic::new(name, *partitions, TopicReplication::Fixed(1)))
             .collect();
         let answers =
             self.admin.0.create_topics(&new, &options()).await.map_err(|error| failure("create topics", &error))?;
+        let mut homeless = Vec::new();
         for answer in answers {
-            answer.map_err(|(name, code)| failure(format!("create the topic `{name}`"), &code))?;
+            match answer {
+                Ok(_) => {}
+                Err((name, RDKafkaErrorCode::InvalidReplicationFactor)) => homeless.push(name),
+                Err((name, code)) => return Err(failure(format!("create the topic `{name}`"), &code)),
+            }
         }
-        for (name, partitions) in topics {
-            self.until_led(name, *partitions).await?;
-        }
-        Ok(())
+        Ok(topics.iter().filter(|(name, _)| homeless.contains(name)).cloned().collect())
     }
 
     /// Deletes topics. Content with those that are not there.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{SERVER, SETTINGS, USER, kept};
 use crate::sandbox::needs::PostgresPrograms;
 use crate::sandbox::place::Place;
-use crate::sandbox::service::{plain_env, write};
+use crate::sandbox::service::{plain_env, socket_path, write};
 use crate::sandbox::{Port, ProcessSpec, Processes, SpawnError, StackConfig, StartError};
 
 /// `initdb` takes a third of a second in memory; a slow disk and a busy machine need more.
@@ -108,7 +108,8 @@ impl Initialised {
         let own = [
             ("listen_addresses", "127.0.0.1".to_owned()),
             ("port", port.number().to_string()),
-            ("unix_socket_directories", String::new()),
+            // Seen from its data directory.
+            ("unix_socket_directories", if self.socket(port).is_some() { ".".to_owned() } else { String::new() }),
             ("cluster_name", self.name.clone()),
             // In files of the data directory, so that a kill leaves nothing elsewhere.
             ("dynamic_shared_memory_type", "mmap".to_owned()),
@@ -131,6 +132,11 @@ impl Initialised {
 
     fn data(&self) -> PathBuf {
         self.folder.join("data")
+    }
+
+    /// Its local socket, where its path is short enough for one.
+    pub(super) fn socket(&self, port: &Port) -> Option<PathBuf> {
+        socket_path(self.data().join(format!(".s.PGSQL.{}", port.number())))
     }
 
     fn password_file(&self) -> PathBuf {

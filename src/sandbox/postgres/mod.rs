@@ -23,6 +23,7 @@ use super::running::{Program, Running};
 use super::server::Server;
 use super::service::on_free_ports;
 use super::{Killed, Port, ServiceError, StackConfig, StartError};
+use crate::link::Upstream;
 
 const SERVER: &str = "postgres";
 const USER: &str = "fireassay";
@@ -82,7 +83,7 @@ impl Postgres {
                 ground.processes.guard_title(&files.title());
                 on_free_ports(&config.ports, |[port]| async {
                     let program = Program::Process(ground.processes.clone(), files.configure(&port)?);
-                    let server = Server::new(SERVER, program, files.log());
+                    let server = Server::new(SERVER, program, files.log()).listening_on(files.socket(&port));
                     let started = Self::launch(server, port, files.password(), Some(files.title())).await;
                     started.map_err(|error| files.explained(error))
                 })
@@ -121,6 +122,12 @@ impl Postgres {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.port.address()
+    }
+
+    /// Where links connect to.
+    #[must_use]
+    pub fn upstream(&self) -> Upstream {
+        self.server.upstream(&self.port)
     }
 
     /// How to connect to `database` when Postgres is seen at `at`: its own address, or that of a link. The user may do everything.

@@ -8,9 +8,11 @@ use crate::sandbox::docker::{Container, ContainerSpec};
 use crate::sandbox::ground::{Ground, Machine};
 use crate::sandbox::running::Program;
 use crate::sandbox::server::Server;
-use crate::sandbox::service::{make_folder, plain_env, write};
+use crate::sandbox::service::{make_folder, plain_env, socket_path, write};
 use crate::sandbox::{Port, ProcessSpec, StartError};
 
+/// In its data directory, where it works.
+const SOCKET: &str = "socket";
 /// Where the server listens in its container.
 const CONTAINER_PORT: u16 = 6379;
 
@@ -19,14 +21,18 @@ pub(super) fn server(ground: &Ground, port: &Port, password: &str) -> Result<Ser
     let folder = ground.place.path().join(SERVER);
     make_folder(SERVER, &folder)?;
     let log = folder.join("log");
-    let program = match &ground.machine {
+    let (program, socket) = match &ground.machine {
         Machine::Processes(programs) => {
-            let own = [
+            let socket = socket_path(folder.join("data").join(SOCKET));
+            let mut own = vec![
                 ("bind", "127.0.0.1".to_owned()),
                 ("port", port.number().to_string()),
                 ("protected-mode", "yes".to_owned()),
                 ("dir", "data".to_owned()),
             ];
+            if socket.is_some() {
+                own.extend([("unixsocket", SOCKET.to_owned()), ("unixsocketperm", "700".to_owned())]);
+            }
             let lines = settings(password).into_iter().chain(own);
             let text: String = lines.map(|(name, value)| format!("{name} {}\n", quoted(&value))).collect();
             write(SERVER, &folder.join("redis.conf"), &text)?;
@@ -40,7 +46,7 @@ pub(super) fn server(ground: &Ground, port: &Port, password: &str) -> Result<Ser
                 log: log.clone(),
                 user: None,
             };
-            Program::Process(ground.processes.clone(), spec)
+            (Program::Process(ground.processes.clone(), spec), socket)
         }
         Machine::Docker(docker, images) => {
             let options = settings(password).into_iter().flat_map(|(name, value)| [format!("--{name}"), value]);
@@ -54,10 +60,10 @@ pub(super) fn server(ground: &Ground, port: &Port, password: &str) -> Result<Ser
                 network: None,
                 log: log.clone(),
             };
-            Program::Container(Box::new(Container::new(docker.clone(), spec)))
+            (Program::Container(Box::new(Container::new(docker.clone(), spec))), None)
         }
     };
-    Ok(Server::new(SERVER, program, log))
+    Ok(Server::new(SERVER, program, log).listening_on(socket))
 }
 
 /// What is the same wherever it runs.
