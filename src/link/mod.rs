@@ -23,7 +23,7 @@ mod thread;
 mod trace;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -132,8 +132,23 @@ impl Link {
         seed: u64,
         observer: Option<Arc<dyn Observer>>,
     ) -> io::Result<Self> {
+        Self::open_at(Ipv4Addr::LOCALHOST.into(), edge, upstream, protocol, seed, observer).await
+    }
+
+    /// As [`Link::open_observed`], on another address of this machine: containers do not find 127.0.0.1.
+    ///
+    /// # Errors
+    /// When no port can be had, or the address is not of this machine.
+    pub async fn open_at(
+        host: IpAddr,
+        edge: Edge,
+        upstream: impl Into<Upstream>,
+        protocol: Protocol,
+        seed: u64,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> io::Result<Self> {
         let runtime = thread::handle()?;
-        let bound = runtime.spawn(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).await;
+        let bound = runtime.spawn(TcpListener::bind((host, 0))).await;
         let listener = bound.map_err(io::Error::other)??;
         let address = listener.local_addr()?;
         let shared = Shared::new(&edge, address, upstream.into(), protocol, seed, observer, runtime);
