@@ -114,7 +114,7 @@ impl Service {
     /// Deals with a record.
     pub(crate) fn take(&mut self, event: Event, partition: i32, now: u64) {
         self.taken += 1;
-        let is_dropped = self.has(Defect::DropsSome) && self.taken % 9 == 0;
+        let is_dropped = self.has(Defect::DropsSome) && self.taken.is_multiple_of(9);
         let is_down = self.has(Defect::StaysDown) && self.load_is_over;
         if is_dropped || is_down || self.blocked.contains(&partition) {
             return;
@@ -234,7 +234,9 @@ impl Service {
                 let rows = self.entities.iter().map(|(name, entity)| {
                     let back = match self.defect {
                         Some(Defect::ShowsOtherwise) if name == "e-0001" => 1,
-                        Some(Defect::StepsBack) if name == "e-0002" && self.reads % 2 == 0 => entity.sequence.min(3),
+                        Some(Defect::StepsBack) if name == "e-0002" && self.reads.is_multiple_of(2) => {
+                            entity.sequence.min(3)
+                        }
                         _ => 0,
                     };
                     json!({ "entity": name, "sequence": entity.sequence - back, "total": entity.total })
