@@ -35,6 +35,8 @@ struct World<'a> {
     events: Vec<Line>,
     now: u64,
     attempts: u32,
+    /// Those of the set-up.
+    attempts_before: u32,
     /// By partition: when each record may be read, and what it says.
     topic: BTreeMap<i32, VecDeque<(u64, Event)>>,
     offsets: BTreeMap<i32, i64>,
@@ -54,6 +56,7 @@ pub(crate) fn run(script: &Script, plan: &Plan, nature: Nature, seed: u64) -> Hi
         events: Vec::new(),
         now: 0,
         attempts: 0,
+        attempts_before: 0,
         topic: BTreeMap::new(),
         offsets: BTreeMap::new(),
         told: BTreeMap::new(),
@@ -67,6 +70,11 @@ pub(crate) fn run(script: &Script, plan: &Plan, nature: Nature, seed: u64) -> Hi
 impl World<'_> {
     fn play(&mut self, plan: &Plan) {
         self.phase(Phase::Setup);
+        for intent in self.script.setup.clone() {
+            self.publish(intent, 0, 0);
+        }
+        self.advance(self.now + 100 * MS);
+        self.attempts_before = self.attempts;
         self.phase(Phase::Load);
         let mut due: Vec<(u64, usize, usize)> = Vec::new();
         let is_open = self.script.arrival == Arrival::Open;
@@ -101,7 +109,9 @@ impl World<'_> {
 
     fn is_due(&self, trigger: Trigger) -> bool {
         match trigger {
-            Trigger::Operations(count) | Trigger::OperationsThen { count, .. } => self.attempts >= count,
+            Trigger::Operations(count) | Trigger::OperationsThen { count, .. } => {
+                self.attempts - self.attempts_before >= count
+            }
             Trigger::At(_) | Trigger::After { .. } => true,
         }
     }

@@ -49,6 +49,10 @@ impl Profile for Ordering {
         contract::EVENT_FIELDS
     }
 
+    fn begins_at_rest(&self) -> bool {
+        true
+    }
+
     fn read_suite(&self, path: &str, text: &str) -> Result<Suite, SuiteError> {
         crate::suite::read::<OrderingWorkload>(self.name(), path, text)
     }

@@ -26,6 +26,10 @@ const ENTITIES: Pattern = Pattern { prefix: "e-", width: 4 };
 /// How many new events are published after the load at least, so that every partition has a good chance of some.
 const PROBES_MIN: usize = 6;
 
+/// How many entities get an event before the load begins: some for each partition that a topic usually has, so that it
+/// begins with consumers that have joined their group.
+const WARM_UP: u32 = 12;
+
 /// When the first event is said to have happened: an arbitrary day, for what is drawn must not depend on today's.
 const EPOCH_S: u64 = 1_767_225_600;
 
@@ -110,15 +114,16 @@ impl Stream {
                 programme.send_after(&mut composer.random, intent, intent);
             }
         }
-        let probes = (0..PROBES_MIN.max(instances * 2)).zip(self.entities..);
-        let probes = probes.map(|(_, entity)| composer.event(entity, 1, 0)).collect();
+        let setup = (self.entities..).take(WARM_UP as usize).map(|entity| composer.event(entity, 1, 0)).collect();
+        let probes = (self.entities + WARM_UP..).take(PROBES_MIN.max(instances * 2));
+        let probes = probes.map(|entity| composer.event(entity, 1, 0)).collect();
         let mut clients = programme.finish(&mut composer.random, &self.callers);
         for (steps, late) in clients.iter_mut().zip(late) {
             self.append(&mut composer.random, steps, &late);
         }
         Script {
             intents: composer.intents,
-            setup: Vec::new(),
+            setup,
             clients,
             arrival: self.callers.arrival(),
             patience: self.callers.patience(),
