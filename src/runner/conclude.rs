@@ -166,7 +166,7 @@ fn recovery(history: &History) -> Option<Duration> {
         match &event.what {
             // What cannot be healed is over when it has been done.
             What::Fault { change: FaultChange::Injected(_) | FaultChange::Healed(_), .. } => {
-                undisturbed = Some(event.at)
+                undisturbed = Some(event.at);
             }
             What::Return { .. } if phase == Phase::Load => undisturbed = Some(event.at),
             What::Unsettled { .. } => return None,
