@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use fireassay::fault::{Direction, Edge, Pick, Repeat};
 use fireassay::history::{Exchange, Moment};
-use fireassay::link::{Injection, Link, LinkAct, LinkFault, Protocol, Release};
+use fireassay::link::{self, Injection, Link, LinkAct, LinkFault, Protocol, Release};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -110,7 +110,7 @@ fn at(pick: Pick, act: LinkAct) -> LinkFault {
     LinkFault::Exchange { on: None, pick, act }
 }
 
-async fn link(upstream: SocketAddr, protocol: Protocol) -> Link {
+async fn link(upstream: impl Into<link::Upstream>, protocol: Protocol) -> Link {
     let edge = Edge::try_from("client->api-1".to_owned()).unwrap();
     let link = Link::open(edge, upstream, protocol, 7).await.unwrap();
     link.accept();
@@ -138,6 +138,14 @@ async fn ask(stream: &mut TcpStream, request: &[u8], number: usize) {
 fn assert_reset(read: Result<std::io::Result<usize>, tokio::time::error::Elapsed>) {
     let error = read.expect("an answer in time").expect_err("a reset");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+/// The link resets a connection as soon as it knows that it cannot serve it, which may be before `connect` returns.
+async fn expect_turned_away(link: &Link) {
+    match TcpStream::connect(link.address()).await {
+        Ok(mut client) => expect_reset(&mut client).await,
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
 }
 
 async fn expect_reset(stream: &mut TcpStream) {
@@ -659,10 +667,54 @@ async fn an_upstream_that_refuses_is_a_reset_and_counted() {
     let address = gone.local_addr().unwrap();
     drop(gone);
     let link = link(address, Protocol::Http).await;
-    let mut client = connect(&link).await;
-    expect_reset(&mut client).await;
+    expect_turned_away(&link).await;
     assert_eq!(link.counters().refused, 1);
     until("the connection's end", || link.counters().open == 0).await;
+}
+
+#[tokio::test]
+async fn an_upstream_may_be_a_socket_of_the_file_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let link = link(link::Upstream::Unix(path), Protocol::Http).await;
+
+    let mut client = connect(&link).await;
+    let (mut server, _) = timeout(DEADLINE, listener.accept()).await.expect("a connection in time").unwrap();
+    client.write_all(TRANSFER).await.unwrap();
+    let mut request = vec![0; TRANSFER.len()];
+    timeout(DEADLINE, server.read_exact(&mut request)).await.expect("bytes in time").unwrap();
+    assert_eq!(request, TRANSFER);
+    server.write_all(&created(1)).await.unwrap();
+    assert_eq!(receive(&mut client, created(1).len()).await, created(1));
+
+    // A cut is a reset for the caller; for the server it is the end of the stream, and nothing more can be written.
+    drop(link.inject(LinkFault::Cut));
+    expect_reset(&mut client).await;
+    let end = timeout(DEADLINE, server.read(&mut request)).await.expect("an end in time");
+    assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    assert_eq!(server.write(b"late").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+
+    // What the server does not read makes the link wait, and nothing is lost.
+    let big = vec![b'x'; 4 << 20];
+    let mut client = connect(&link).await;
+    let (mut server, _) = timeout(DEADLINE, listener.accept()).await.expect("a connection in time").unwrap();
+    let head = format!("POST /t HTTP/1.1\r\nContent-Length: {}\r\n\r\n", big.len());
+    let sent = tokio::spawn(async move {
+        client.write_all(head.as_bytes()).await.unwrap();
+        client.write_all(&big).await.unwrap();
+        client.shutdown().await.unwrap();
+        client
+    });
+    let mut all = Vec::new();
+    timeout(DEADLINE, server.read_to_end(&mut all)).await.expect("bytes in time").unwrap();
+    assert!(all.ends_with(&vec![b'x'; 4 << 20]) && all.len() < (4 << 20) + 100, "{}", all.len());
+    drop((server, sent.await.unwrap()));
+
+    // A server that was killed leaves its socket behind.
+    drop(listener);
+    expect_turned_away(&link).await;
+    assert_eq!(link.counters().refused, 1);
 }
 
 #[tokio::test]
@@ -683,8 +735,9 @@ async fn an_answer_given_before_the_upstream_went_away_arrives() {
     let (mut from, mut to) = connect(&link).await.into_split();
     let (mut server, _) = listener.accept().await.unwrap();
     let sender = tokio::spawn(async move {
-        to.write_all(b"POST /big HTTP/1.1\r\nContent-Length: 9000000\r\n\r\n").await?;
-        to.write_all(&vec![b'x'; 9_000_000]).await
+        to.write_all(b"POST /big HTTP/1.1\r\nContent-Length: 40000000\r\n\r\n").await?;
+        // More than the sockets of a machine hold.
+        to.write_all(&vec![b'x'; 40_000_000]).await
     });
     receive(&mut server, 10).await;
     let refusal = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
@@ -819,7 +872,7 @@ async fn a_delay_ends_in_time_or_when_it_is_healed() {
 #[derive(Debug, Default)]
 struct Notes(Mutex<Vec<String>>);
 
-impl fireassay::link::Observer for Notes {
+impl link::Observer for Notes {
     fn now(&self) -> Moment {
         Moment(0)
     }
@@ -835,7 +888,7 @@ async fn an_observer_hears_what_became_of_every_exchange() {
     let upstream = Upstream::http(created).await;
     let notes = Arc::new(Notes::default());
     let edge = Edge::try_from("client->api-1".to_owned()).unwrap();
-    let observer: Arc<dyn fireassay::link::Observer> = notes.clone();
+    let observer: Arc<dyn link::Observer> = notes.clone();
     let link = Link::open_observed(edge, upstream.address, Protocol::Http, 1, Some(observer)).await.unwrap();
     link.accept();
     ask(&mut connect(&link).await, HEALTH, 1).await;

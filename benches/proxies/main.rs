@@ -21,7 +21,7 @@ use std::time::Instant;
 use cpu::Cpu;
 use figures::{Figures, Way};
 use fireassay::fault::Edge;
-use fireassay::link::{Link, Protocol};
+use fireassay::link::{Link, Protocol, Upstream};
 use fireassay::sandbox::{Stack, StackConfig};
 use toxiproxy::Toxiproxy;
 
@@ -37,11 +37,16 @@ struct Ways {
 }
 
 impl Ways {
-    async fn to(upstream: SocketAddr, protocol: Protocol, toxiproxy: &Toxiproxy) -> Result<Self, Failure> {
+    async fn to(
+        direct: SocketAddr,
+        upstream: Upstream,
+        protocol: Protocol,
+        toxiproxy: &Toxiproxy,
+    ) -> Result<Self, Failure> {
         let name = format!("{protocol:?}").to_lowercase();
         let link = Link::open(Edge::try_from(format!("api-1->{name}"))?, upstream, protocol, 1).await?;
         link.accept();
-        Ok(Self { direct: upstream, link, toxiproxy: toxiproxy.proxy(&name, upstream).await? })
+        Ok(Self { direct, link, toxiproxy: toxiproxy.proxy(&name, direct).await? })
     }
 
     fn address(&self, way: Way) -> SocketAddr {
@@ -69,8 +74,9 @@ async fn main() -> Result<(), Failure> {
     // Nobody needs it here, and it takes a little of the processor all the time.
     stack.kafka().kill().await?;
     let toxiproxy = Toxiproxy::start(&server, &stack, &config).await?;
-    let to_redis = Ways::to(stack.redis().address(), Protocol::Redis, &toxiproxy).await?;
-    let to_postgres = Ways::to(stack.postgres().address(), Protocol::Postgres, &toxiproxy).await?;
+    let to_redis = Ways::to(stack.redis().address(), stack.redis().upstream(), Protocol::Redis, &toxiproxy).await?;
+    let to_postgres =
+        Ways::to(stack.postgres().address(), stack.postgres().upstream(), Protocol::Postgres, &toxiproxy).await?;
     pgbench.fill(&stack).await?;
 
     let mut figures = Figures::default();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::failure::{Failure, did_you_mean};
 use super::output::{Colour, answer, note};
 use super::select::{default_jobs, read_settle, with_settle};
+use super::stack::StackArgs;
 use super::{exit, interrupt, locate, progress};
 use crate::detection::{Catalogue, Defect, Matrix, Row, SWITCH, Sight, page};
 use crate::report::text::shell;
@@ -69,6 +70,8 @@ pub(super) struct Args {
     /// Where the runs are kept.
     #[arg(long, default_value = "target/fireassay/runs", value_name = "DIR")]
     runs_dir: PathBuf,
+    #[command(flatten)]
+    stack: StackArgs,
 }
 
 pub(super) fn defects(args: &Args, colour: Colour) -> Result<u8, Failure> {
@@ -87,6 +90,7 @@ pub(super) fn defects(args: &Args, colour: Colour) -> Result<u8, Failure> {
         runs,
         runs_dir: args.runs_dir.clone(),
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
+        stack: args.stack.config()?,
         env: Vec::new(),
     };
     let sink = Keep { shown: progress::sink(colour.for_stderr()), finished: Mutex::default() };

@@ -20,6 +20,7 @@ mod replay;
 pub(crate) mod run;
 pub(crate) mod select;
 mod shrink;
+mod stack;
 mod sweep;
 
 use std::process::ExitCode;

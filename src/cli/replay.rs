@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::output::{Colour, answer, note};
 use super::run::Format;
 use super::select::{default_jobs, read_variable};
+use super::stack::StackArgs;
 use super::{exit, interrupt, locate, progress};
 use crate::explore::load::{LoadError, Stored, load};
 use crate::explore::regression::{FOLDER, Regression};
@@ -64,6 +65,8 @@ pub(super) struct Args {
     /// Form of the report.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    #[command(flatten)]
+    stack: StackArgs,
 }
 
 pub(super) fn replay(args: &Args, colour: Colour) -> Result<u8, Failure> {
@@ -77,6 +80,7 @@ pub(super) fn replay(args: &Args, colour: Colour) -> Result<u8, Failure> {
         runs: (0..args.times).map(|_| Planned::stored(Arc::clone(&case))).collect(),
         runs_dir: args.runs_dir.clone(),
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
+        stack: args.stack.config()?,
         env: args.env.clone(),
     };
     let sink = progress::sink(palette);

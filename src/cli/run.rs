@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::output::{Colour, answer, failure as failure_note, note};
 use super::select::{Selection, TierChoice, default_jobs, plan, read_settle, read_variable, select, with_settle};
+use super::stack::StackArgs;
 use super::{exit, interrupt, locate, progress, regressions, sweep};
 use crate::explore::regression::{FOLDER, Kept};
 use crate::explore::sweep::{Action, Outcome, Scenario, Until};
@@ -87,6 +88,8 @@ pub(super) struct Args {
     /// Also write the report as JUnit XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    #[command(flatten)]
+    stack: StackArgs,
 }
 
 /// Form of an answer.
@@ -113,6 +116,7 @@ pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
         runs,
         runs_dir: args.runs_dir.clone(),
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
+        stack: args.stack.config()?,
         env: args.env.clone(),
     };
     let palette = colour.for_stderr();
@@ -123,8 +127,8 @@ pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
         interrupt::run(|cancel| async move { runner::run(request, sink.as_ref(), &cancel).await })??
     };
     if !scenarios.is_empty() && !report.interrupted {
-        let place =
-            sweep::Place { target, suite: Arc::clone(&suite), runs_dir: args.runs_dir.clone(), env: args.env.clone() };
+        let (runs_dir, stack, env) = (args.runs_dir.clone(), args.stack.config()?, args.env.clone());
+        let place = sweep::Place { target, suite: Arc::clone(&suite), runs_dir, stack, env };
         add_sweeps(&mut report, sweep::all(place, sweep_each(&scenarios, args), colour)?);
     }
     publish(args, &suite, &report, palette)

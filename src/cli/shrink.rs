@@ -6,6 +6,7 @@ use super::failure::{Failure, did_you_mean};
 use super::output::{Colour, note};
 use super::replay::{one_line, read, stage, write};
 use super::select::default_jobs;
+use super::stack::StackArgs;
 use super::{exit, interrupt, locate};
 use crate::explore::Signature;
 use crate::explore::load::Evidence;
@@ -15,7 +16,6 @@ use crate::report::style::{Palette, Tone};
 use crate::report::text::{piece, shell};
 use crate::report::{stored, story, terminal};
 use crate::runner::{Judged, Options, Progress, RunError, Session, Sink};
-use crate::sandbox::StackConfig;
 
 /// Make a finding smaller: the fewest faults, clients and operations that still show it.
 ///
@@ -53,6 +53,8 @@ pub(super) struct Args {
     /// Where the runs are kept.
     #[arg(long, default_value = "target/fireassay/runs", value_name = "DIR")]
     runs_dir: PathBuf,
+    #[command(flatten)]
+    stack: StackArgs,
 }
 
 pub(super) fn shrink(args: &Args, colour: Colour) -> Result<u8, Failure> {
@@ -68,7 +70,7 @@ pub(super) fn shrink(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let profile = locate::profile_named(&case.profile)?;
     let palette = colour.for_stderr();
     let mut search = Search::new(profile, case, Ran { history, findings, directory }, goal.clone(), args.budget);
-    let stack = StackConfig::from_env().map_err(|error| RunError::Configuration(error.to_string()))?;
+    let stack = args.stack.config()?;
     let jobs = args.jobs.map_or_else(default_jobs, usize::from);
     note(&palette.paint(Tone::Faint, &format!("looking for a smaller case that violates {}", words(&goal))));
     let shown = |decision: &Decision| note(&decided(decision, palette));

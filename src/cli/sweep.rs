@@ -10,6 +10,7 @@ use super::failure::{Failure, did_you_mean};
 use super::output::{Colour, answer, note};
 use super::run::{Format, code_with, not_unicode, write_job_summary, write_junit};
 use super::select::{default_jobs, read_settle, read_variable, with_settle};
+use super::stack::StackArgs;
 use super::{exit, interrupt, locate, progress};
 use crate::explore::sweep::{Action, Outcome, Scenario, Stage, Until, sweep as carry_out};
 use crate::judgement::Verdict;
@@ -78,6 +79,8 @@ pub(super) struct Args {
     /// Also write the report as JUnit XML: a test case for each scenario.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    #[command(flatten)]
+    stack: StackArgs,
 }
 
 /// What is done at the messages.
@@ -126,7 +129,8 @@ pub(super) fn sweep(args: &Args, colour: Colour) -> Result<u8, Failure> {
         jobs: args.jobs.map_or_else(jobs, usize::from),
         env: Vec::new(),
     };
-    let place = Place { target, suite, runs_dir: args.runs_dir.clone(), env: args.env.clone() };
+    let (runs_dir, stack, env) = (args.runs_dir.clone(), args.stack.config()?, args.env.clone());
+    let place = Place { target, suite, runs_dir, stack, env };
     let outcomes = all(place, cases.into_iter().map(scenario).collect(), colour)?;
     let code = outcomes.iter().map(code_of).reduce(exit::worse).unwrap_or(exit::NOTHING);
     note(&colour.for_stderr().paint(Tone::Faint, next_step(code)));
@@ -150,6 +154,7 @@ pub(super) struct Place {
     pub(super) target: Arc<Target>,
     pub(super) suite: Arc<Suite>,
     pub(super) runs_dir: PathBuf,
+    pub(super) stack: StackConfig,
     pub(super) env: Vec<(String, String)>,
 }
 
@@ -161,9 +166,8 @@ pub(super) fn jobs() -> usize {
 /// Carries out sweeps on one stack, shows how they go and prints what they find.
 pub(super) fn all(place: Place, scenarios: Vec<Scenario>, colour: Colour) -> Result<Vec<Outcome>, Failure> {
     let palette = colour.for_stderr();
-    let stack = StackConfig::from_env().map_err(|error| Failure::from(RunError::Configuration(error.to_string())))?;
     let outcomes = interrupt::run(async |cancel| {
-        let Place { target, suite, runs_dir, env } = place;
+        let Place { target, suite, runs_dir, stack, env } = place;
         let options = Options { runs_dir, stack, env, cancel: cancel.clone() };
         let session = Session::start(target, suite, options, progress::sink(palette).as_ref()).await?;
         let mut outcomes = Vec::new();

@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::TcpStream;
@@ -15,10 +14,8 @@ use super::evidence::Evidence;
 use super::exchange::Exchanges;
 use super::faults::Way;
 use super::pump::Pump;
+use super::socket::Socket;
 use super::trace::Trace;
-
-/// How long the upstream may take to answer a connection; on loopback this only ends a full backlog.
-pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A caller's connection and ours to the upstream.
 #[derive(Debug)]
@@ -28,9 +25,9 @@ pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
     pub(super) exchanges: Exchanges,
     pub(super) trace: Trace,
-    client: TcpStream,
+    client: Socket,
     /// Set once the upstream has been reached.
-    upstream: OnceLock<TcpStream>,
+    upstream: OnceLock<Socket>,
     /// Set for good by a blackhole.
     silenced: OnceLock<Arc<Evidence>>,
     /// Set when the upstream takes no more bytes.
@@ -46,7 +43,7 @@ impl Connection {
             shared: Arc::clone(shared),
             exchanges: Exchanges::default(),
             trace: Trace::default(),
-            client,
+            client: Socket::Tcp(client),
             upstream: OnceLock::new(),
             silenced: OnceLock::new(),
             left_broken: AtomicBool::new(false),
@@ -86,16 +83,13 @@ impl Connection {
     }
 
     async fn connect(&self) -> io::Result<()> {
-        // Without it a reply of 16 KiB waits 40 ms for a delayed acknowledgement.
-        self.client.set_nodelay(true)?;
-        let upstream = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(self.shared.upstream)).await??;
-        upstream.set_nodelay(true)?;
+        let upstream = self.shared.upstream.connect().await?;
         self.upstream.get_or_init(|| upstream);
         Ok(())
     }
 
     /// Where the bytes of a direction come from; nowhere when the upstream was never reached.
-    pub(super) fn source(&self, way: Way) -> Option<&TcpStream> {
+    pub(super) fn source(&self, way: Way) -> Option<&Socket> {
         match way {
             Way::Requests => Some(&self.client),
             Way::Replies => self.upstream.get(),
@@ -103,7 +97,7 @@ impl Connection {
     }
 
     /// Where the bytes of a direction go to.
-    pub(super) fn sink(&self, way: Way) -> Option<&TcpStream> {
+    pub(super) fn sink(&self, way: Way) -> Option<&Socket> {
         self.source(way.other())
     }
 
@@ -131,15 +125,14 @@ impl Connection {
     /// Ends the connection with a reset towards both ends.
     pub(super) fn reset(&self) {
         if let Some(upstream) = self.upstream.get() {
-            // Cannot fail on an open socket; if it did, the peer would see an ordinary end.
-            let _ = upstream.set_zero_linger();
+            upstream.end_with_reset();
         }
         self.reset_caller();
     }
 
     /// Ends the connection with a reset towards the caller and an ordinary end towards the upstream.
     pub(super) fn reset_caller(&self) {
-        let _ = self.client.set_zero_linger();
+        self.client.end_with_reset();
         self.end.cancel();
     }
 

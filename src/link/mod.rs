@@ -18,10 +18,12 @@ mod protocol;
 mod pump;
 mod random;
 mod repeat;
+mod socket;
+mod thread;
 mod trace;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +36,7 @@ pub use faults::Injection;
 use faults::Way;
 pub use hold::{Held, Release};
 pub use protocol::Protocol;
+pub use socket::Upstream;
 pub use trace::Observer;
 
 /// A proxy on one edge. Dropping it closes the listener and every connection and ends all tasks.
@@ -114,7 +117,7 @@ impl Link {
     ///
     /// # Errors
     /// When no port can be had.
-    pub async fn open(edge: Edge, upstream: SocketAddr, protocol: Protocol, seed: u64) -> io::Result<Self> {
+    pub async fn open(edge: Edge, upstream: impl Into<Upstream>, protocol: Protocol, seed: u64) -> io::Result<Self> {
         Self::open_observed(edge, upstream, protocol, seed, None).await
     }
 
@@ -124,14 +127,31 @@ impl Link {
     /// When no port can be had.
     pub async fn open_observed(
         edge: Edge,
-        upstream: SocketAddr,
+        upstream: impl Into<Upstream>,
         protocol: Protocol,
         seed: u64,
         observer: Option<Arc<dyn Observer>>,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::open_at(Ipv4Addr::LOCALHOST.into(), edge, upstream, protocol, seed, observer).await
+    }
+
+    /// As [`Link::open_observed`], on another address of this machine: containers do not find 127.0.0.1.
+    ///
+    /// # Errors
+    /// When no port can be had, or the address is not of this machine.
+    pub async fn open_at(
+        host: IpAddr,
+        edge: Edge,
+        upstream: impl Into<Upstream>,
+        protocol: Protocol,
+        seed: u64,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> io::Result<Self> {
+        let runtime = thread::handle()?;
+        let bound = runtime.spawn(TcpListener::bind((host, 0))).await;
+        let listener = bound.map_err(io::Error::other)??;
         let address = listener.local_addr()?;
-        let shared = Shared::new(&edge, address, upstream, protocol, seed, observer);
+        let shared = Shared::new(&edge, address, upstream.into(), protocol, seed, observer, runtime);
         Ok(Self { edge, address, shared, listener: Mutex::new(Some(listener)) })
     }
 

@@ -4,13 +4,10 @@ mod answers;
 mod kept;
 mod messages;
 
-use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use rand_chacha::ChaCha8Rng;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -126,13 +123,13 @@ impl<'a> Pump<'a> {
         loop {
             self.buffer.reserve(CHUNK);
             if self.line.is_empty() {
-                return read(source, &mut self.buffer).await.map_err(|_| Stop::SourceBroken);
+                return source.read(&mut self.buffer).await.map_err(|_| Stop::SourceBroken);
             }
             tokio::select! {
                 biased;
                 () = self.line.due() => self.let_out().await?,
                 _ = self.faults.changed() => self.hurry(),
-                read = read(source, &mut self.buffer), if self.line.has_room() => {
+                read = source.read(&mut self.buffer), if self.line.has_room() => {
                     return read.map_err(|_| Stop::SourceBroken);
                 }
             }
@@ -216,7 +213,7 @@ impl<'a> Pump<'a> {
             return Ok(());
         }
         let sink = self.connection.sink(self.way).ok_or(Stop::Silent)?;
-        write_all(sink, bytes).await.map_err(|_| Stop::SinkBroken)?;
+        sink.write_all(bytes).await.map_err(|_| Stop::SinkBroken)?;
         self.connection.shared.tally.passed(self.way, bytes.len());
         Ok(())
     }
@@ -257,35 +254,4 @@ impl<'a> Pump<'a> {
             self.armed = self.faults.borrow_and_update().clone();
         }
     }
-}
-
-/// Reads what is there, or waits for something.
-async fn read(stream: &TcpStream, buffer: &mut BytesMut) -> io::Result<usize> {
-    loop {
-        let room = buffer.capacity() - buffer.len();
-        let mut read = None;
-        // What leaves room has emptied the socket, so the next read would find nothing: say so now and wait for news
-        // instead. That was every other read and a fourth of all system calls. The end of the stream stays known, and
-        // what comes during the read is not forgotten: `try_io` only takes back what it knew before.
-        let result = stream.try_io(Interest::READABLE, || {
-            let len = stream.try_read_buf(buffer)?;
-            read = Some(len);
-            if (1..room).contains(&len) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-        });
-        match (read, result) {
-            (Some(len), _) => return Ok(len),
-            (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-            (None, _) => stream.readable().await?,
-        }
-    }
-}
-
-async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match stream.try_write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
-            result => bytes = &bytes[result?..],
-        }
-    }
-    Ok(())
 }

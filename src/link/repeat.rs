@@ -5,27 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::accept::Shared;
-use super::connection::CONNECT_DEADLINE;
 use super::exchange::Delivery;
 use super::protocol::{Code, Piece};
+use super::socket::Socket;
 use crate::fault::Repeat;
+
+/// The most that is read at once.
+const CHUNK: usize = 16 << 10;
 
 /// How long the second delivery may take to be answered.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A connection for a second delivery. It goes straight to the upstream: no other fault of the link touches it.
-pub(super) async fn connect(shared: &Shared) -> io::Result<TcpStream> {
-    let stream = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(shared.upstream)).await??;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+pub(super) async fn connect(shared: &Shared) -> io::Result<Socket> {
+    shared.upstream.connect().await
 }
 
 /// Delivers in a task of its own that outlives the connection and the injection, but not the link.
-pub(super) fn deliver(shared: &Arc<Shared>, delivery: Delivery, connected: Option<TcpStream>) {
+pub(super) fn deliver(shared: &Arc<Shared>, delivery: Delivery, connected: Option<Socket>) {
     delivery.evidence.delivery_begins();
     let link = Arc::clone(shared);
     shared.spawn(async move {
@@ -34,7 +33,7 @@ pub(super) fn deliver(shared: &Arc<Shared>, delivery: Delivery, connected: Optio
     });
 }
 
-async fn deliver_and_tell(shared: &Shared, delivery: Delivery, connected: Option<TcpStream>) {
+async fn deliver_and_tell(shared: &Shared, delivery: Delivery, connected: Option<Socket>) {
     if let Repeat::Late(pause) = delivery.how {
         tokio::time::sleep(pause).await;
     }
@@ -56,7 +55,7 @@ async fn deliver_and_tell(shared: &Shared, delivery: Delivery, connected: Option
 }
 
 /// Sends the request, reads its whole reply and drops it. Its code, if the reply can be read.
-async fn exchange(shared: &Shared, mut stream: TcpStream, request: &[u8]) -> io::Result<Option<Code>> {
+async fn exchange(shared: &Shared, stream: Socket, request: &[u8]) -> io::Result<Option<Code>> {
     let (mut asking, mut answering) = shared.protocol.readers(shared.address, shared.prefix());
     // Tells the reader of replies what was asked.
     let mut rest = request;
@@ -68,7 +67,8 @@ async fn exchange(shared: &Shared, mut stream: TcpStream, request: &[u8]) -> io:
     loop {
         match answering.read(&buffer) {
             Ok(Piece::More) => {
-                if stream.read_buf(&mut buffer).await? == 0 {
+                buffer.reserve(CHUNK);
+                if stream.read(&mut buffer).await? == 0 {
                     return match answering.finish() {
                         Some(end) => Ok(end.code),
                         None => Err(io::ErrorKind::UnexpectedEof.into()),

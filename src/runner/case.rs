@@ -305,6 +305,7 @@ impl<'a> Run<'a> {
             sandbox.front_addresses(&stage.target.front),
             &sandbox.database_url(),
         )
+        .and_then(|driver| driver.publishing(&sandbox.stack().kafka().address().to_string(), sandbox.prefix()))
         .map_err(failed)?;
         let events = self.read_events(sandbox).await?;
         let events = events.as_ref();

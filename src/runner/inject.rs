@@ -85,7 +85,7 @@ pub(super) async fn inject(
             let gateway = gateway.ok_or_else(|| NotInjected::Pointless("the target uses no gateway".to_owned()))?;
             return Ok(InForce::Gateway(gateway.misbehave(*at)));
         }
-        Fault::Clock { of, change } => return clock(sandbox, of, *change),
+        Fault::Clock { of, change } => return clock(sandbox, of, *change).await,
         Fault::Server(fault) => return server::inject(sandbox, recorder, fault, load_ended).await,
     };
     Ok(InForce::Done(done))
@@ -147,10 +147,14 @@ fn at_exchange(at: &AtExchange) -> LinkFault {
     LinkFault::Exchange { on: at.on.clone(), pick: at.pick, act }
 }
 
-fn clock(sandbox: &Sandbox, of: &InstanceName, change: ClockChange) -> Result<InForce, NotInjected> {
+async fn clock(sandbox: &Sandbox, of: &InstanceName, change: ClockChange) -> Result<InForce, NotInjected> {
     let pointless = |why: String| NotInjected::Pointless(why);
     let clock = sandbox.clock(of).ok_or_else(|| pointless(format!("the target has no instance {of}")))?;
     let clock = clock.as_ref().map_err(|why| pointless(format!("the clock of {of} is out of reach: {why}")))?;
+    // In a container it is not known before what will run there.
+    if let Some(why) = instance(sandbox, of)?.unloadable().await {
+        return Err(pointless(format!("the clock of {of} is out of reach: {why}")));
+    }
     let skew = clock.change(change).ok_or_else(|| pointless(format!("the clock of {of} was right already")))?;
     Ok(InForce::Clock(skew))
 }

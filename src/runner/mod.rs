@@ -4,6 +4,7 @@
 
 mod case;
 mod conclude;
+mod containers;
 mod inject;
 mod load;
 mod nemesis;
@@ -44,6 +45,8 @@ pub struct Request {
     pub runs_dir: PathBuf,
     /// How many sandboxes at a time; at least 1.
     pub jobs: usize,
+    /// The stack.
+    pub stack: StackConfig,
     /// Environment variables added to every instance of the target, as `REFERENCE_DEFECTS=…`.
     pub env: Vec<(String, String)>,
 }
@@ -154,12 +157,8 @@ impl Planned {
 /// When the environment failed as a whole: no stack, no target build, no run folder.
 pub async fn run(request: Request, sink: &dyn Sink, cancel: &CancellationToken) -> Result<RunReport, RunError> {
     let started = Instant::now();
-    let options = Options {
-        runs_dir: request.runs_dir,
-        stack: StackConfig::from_env().map_err(|error| RunError::Configuration(error.to_string()))?,
-        env: request.env,
-        cancel: cancel.clone(),
-    };
+    let options =
+        Options { runs_dir: request.runs_dir, stack: request.stack, env: request.env, cancel: cancel.clone() };
     let session = Session::start(request.target, request.suite, options, sink).await?;
     let total = request.runs.len();
     let cases = futures::stream::iter(request.runs.iter().enumerate())

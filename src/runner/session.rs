@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use tokio::sync::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use super::case::{self, Stage};
+use super::containers;
 use super::{CaseReport, Planned, Progress, RunError, Sink, Work};
 use crate::profile::{self, Profile};
 use crate::sandbox::{ProcessSpec, Processes, Stack, StackConfig, StackError, target_env};
@@ -20,7 +22,7 @@ use crate::target::Target;
 const BUILD_DEADLINE: Duration = Duration::from_secs(1_800);
 
 /// How many lines of a failed command's output an error shows.
-const TAIL_LINES: usize = 20;
+pub(super) const TAIL_LINES: usize = 20;
 
 /// How a session runs.
 #[derive(Clone, Debug)]
@@ -87,7 +89,7 @@ impl Session {
         let preparing = |what: &str| sink.progress(Progress::Preparing(what.to_owned()));
         let start_stack = async {
             preparing("starting postgres, redis and kafka");
-            let stack = Stack::start(&options.stack, &preparing)
+            let stack = Stack::start(&options.stack.clone().or(target.backend, &target.images), &preparing)
                 .await
                 .map_err(|error| RunError::Environment(error.to_string()))?;
             Ok((stack, started.elapsed()))
@@ -98,6 +100,9 @@ impl Session {
             () = options.cancel.cancelled() => return Err(RunError::Interrupted),
         };
         sink.progress(Progress::StackReady { took: stack_start });
+        let images =
+            options.cancel.run_until_cancelled(containers::images(&target, &stack, &options.runs_dir, &preparing));
+        images.await.unwrap_or(Err(RunError::Interrupted))?;
         Ok(Self {
             target,
             suite,
@@ -185,9 +190,15 @@ impl Session {
 
     async fn set_up(&self, database: &str, env: &[(String, String)]) -> Result<(), String> {
         let Some(setup) = &self.target.setup else { return Ok(()) };
+        let log = self.options.runs_dir.join(format!("setup-{}-{database}.log", std::process::id()));
+        if let Some(image) = &setup.image {
+            let run = containers::set_up(&self.target, &self.stack, image, database, env, &log, setup.deadline);
+            let ended = self.options.cancel.run_until_cancelled(run).await;
+            let (status, tail) = ended.ok_or("interrupted during the target's set-up")??;
+            return set_up_as(status, &tail, &log, setup.deadline);
+        }
         let url = self.stack.postgres().url(database, self.stack.postgres().address());
         let Some(rendered) = self.target.render_setup(&url).map_err(|error| error.to_string())? else { return Ok(()) };
-        let log = self.options.runs_dir.join(format!("setup-{}-{database}.log", std::process::id()));
         let spec = ProcessSpec {
             name: "setup".to_owned(),
             program: rendered.program,
@@ -201,19 +212,23 @@ impl Session {
         let process = self.stack.processes().spawn(&spec).map_err(|error| error.to_string())?;
         let cancelled = self.options.cancel.run_until_cancelled(process.wait(setup.deadline)).await;
         let Some(status) = cancelled else { return Err("interrupted during the target's set-up".to_owned()) };
-        let tail = process.log_tail(TAIL_LINES);
-        match status {
-            Some(status) if status.success() => {
-                // Only a failed set-up's output is worth keeping.
-                let _ = std::fs::remove_file(&log);
-                Ok(())
-            }
-            Some(status) => Err(format!("the target's set-up failed ({status}); its last lines:\n{tail}")),
-            None => Err(format!(
-                "the target's set-up did not end within {}; raise `deadline` in [setup] or mend it; its last lines:\n{tail}",
-                humantime::format_duration(setup.deadline)
-            )),
+        set_up_as(status, &process.log_tail(TAIL_LINES), &log, setup.deadline)
+    }
+}
+
+/// What became of a set-up, by how it ended.
+fn set_up_as(status: Option<ExitStatus>, tail: &str, log: &Path, deadline: Duration) -> Result<(), String> {
+    match status {
+        Some(status) if status.success() => {
+            // Only a failed set-up's output is worth keeping.
+            let _ = std::fs::remove_file(log);
+            Ok(())
         }
+        Some(status) => Err(format!("the target's set-up failed ({status}); its last lines:\n{tail}")),
+        None => Err(format!(
+            "the target's set-up did not end within {}; raise `deadline` in [setup] or mend it; its last lines:\n{tail}",
+            humantime::format_duration(deadline)
+        )),
     }
 }
 
@@ -235,7 +250,18 @@ async fn build(target: &Target, runs_dir: &Path, preparing: &(dyn Fn(&str) + Sen
     let Some(command) = command else { return Ok(()) };
     preparing("building the target");
     let line = target.build.as_deref().unwrap_or_default().join(" ");
-    let words = [command.program.display().to_string()].into_iter().chain(command.arguments.iter().cloned()).collect();
+    build_with(target, runs_dir, command.program, command.arguments, &line).await
+}
+
+/// Runs a command that builds something of the target; `line` is how people write it.
+pub(super) async fn build_with(
+    target: &Target,
+    runs_dir: &Path,
+    program: PathBuf,
+    args: Vec<String>,
+    line: &str,
+) -> Result<(), RunError> {
+    let words = [program.display().to_string()].into_iter().chain(args.iter().cloned()).collect();
     let failed = |why: String, log: Option<PathBuf>| {
         let directory = target.directory.clone();
         let folder = directory.display();
@@ -245,9 +271,9 @@ async fn build(target: &Target, runs_dir: &Path, preparing: &(dyn Fn(&str) + Sen
     let log = runs_dir.join(format!("build-{}.log", std::process::id()));
     let spec = ProcessSpec {
         name: "build".to_owned(),
-        program: command.program,
-        args: command.arguments,
-        env: command.env.into_iter().collect(),
+        program,
+        args,
+        env: Vec::new(),
         clear_env: false,
         directory: target.directory.clone(),
         log: log.clone(),

@@ -1,7 +1,9 @@
 //! The clocks of a run: one for each instance whose clock its plan changes, and none for the others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -68,6 +70,25 @@ impl Clocks {
         };
         self.made.insert(name.clone(), clock);
         Ok(())
+    }
+
+    /// As [`Clocks::equip`] for an instance in a container, whose user may be anybody. Gives back the folder that it has to
+    /// find there under the same path. Into which program the library goes is only known when it runs.
+    pub(super) fn equip_container(
+        &mut self,
+        name: &InstanceName,
+        env: &mut Vec<(String, String)>,
+    ) -> Result<Option<PathBuf>, ClockError> {
+        let Some(library) = self.library.as_ref().filter(|_| self.wanted.contains(name)) else { return Ok(None) };
+        let folder = library.folder();
+        let file = folder.join(name.to_string());
+        let failed = |why| ClockError::Page { instance: name.clone(), folder: folder.to_owned(), why };
+        let clock = Arc::new(Clock::create(library, &file).map_err(failed)?);
+        std::fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(failed)?;
+        std::fs::set_permissions(&file, Permissions::from_mode(0o666)).map_err(failed)?;
+        clock.add_to(env);
+        self.made.insert(name.clone(), Ok(clock));
+        Ok(Some(folder.to_owned()))
     }
 
     /// The clock of an instance, or why it cannot have one; `None` when it was to have none.

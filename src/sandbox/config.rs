@@ -4,6 +4,10 @@ use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use super::backend::Backend;
+use super::docker::Image;
+use super::ground::Images;
+
 /// The version of Kafka in `ci/kafka.pom.xml`, which is also the name of its folder in the cache.
 pub const KAFKA_VERSION: &str = "4.1.0";
 
@@ -14,6 +18,10 @@ const PORTS: RangeInclusive<u16> = 20_000..=29_999;
 /// Settings of the stack. [`StackConfig::from_env`] reads them from the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackConfig {
+    /// What the servers run as; [`Backend::Auto`] where nobody says.
+    pub backend: Option<Backend>,
+    /// What their containers are made from.
+    pub images: Images,
     /// The folder of Postgres' programs; without it PATH and Debian's folders are searched.
     pub postgres_bin: Option<PathBuf>,
     /// The folder of Kafka's jars; without it the one that `ci/setup` fills.
@@ -29,34 +37,61 @@ pub struct StackConfig {
 
 /// A variable of the environment that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "FIREASSAY_PORTS is `{0}`, which is no range of ports; write first and last, as in FIREASSAY_PORTS=20000-29999"
-)]
-pub struct ConfigError(String);
+pub enum ConfigError {
+    /// `FIREASSAY_PORTS`
+    #[error(
+        "FIREASSAY_PORTS is `{0}`, which is no range of ports; write first and last, as in FIREASSAY_PORTS=20000-29999"
+    )]
+    Ports(String),
+    /// `FIREASSAY_BACKEND`
+    #[error("FIREASSAY_BACKEND is `{0}`, which is no backend; write auto, process or docker")]
+    Backend(String),
+}
 
 impl Default for StackConfig {
     fn default() -> Self {
-        Self { postgres_bin: None, kafka_jars: None, cache: cache_folder(), data_root: None, ports: PORTS }
+        Self {
+            backend: None,
+            images: Images::default(),
+            postgres_bin: None,
+            kafka_jars: None,
+            cache: cache_folder(),
+            data_root: None,
+            ports: PORTS,
+        }
     }
 }
 
 impl StackConfig {
-    /// Reads `FIREASSAY_POSTGRES_BIN`, `FIREASSAY_KAFKA_JARS`, `FIREASSAY_CACHE`, `FIREASSAY_TMP` and `FIREASSAY_PORTS`.
+    /// Reads `FIREASSAY_BACKEND`, `FIREASSAY_IMAGE_POSTGRES`, `FIREASSAY_IMAGE_REDIS`, `FIREASSAY_IMAGE_KAFKA`,
+    /// `FIREASSAY_POSTGRES_BIN`, `FIREASSAY_KAFKA_JARS`, `FIREASSAY_CACHE`, `FIREASSAY_TMP` and `FIREASSAY_PORTS`.
     ///
     /// # Errors
     /// When a variable is set to something that cannot be used.
     pub fn from_env() -> Result<Self, ConfigError> {
         let ports = match std::env::var_os("FIREASSAY_PORTS") {
             None => PORTS,
-            Some(text) => ports(&text).ok_or_else(|| ConfigError(text.to_string_lossy().into_owned()))?,
+            Some(text) => ports(&text).ok_or_else(|| ConfigError::Ports(text.to_string_lossy().into_owned()))?,
+        };
+        let backend = match text_from_env("FIREASSAY_BACKEND") {
+            None => None,
+            Some(text) => Some(text.parse().map_err(|()| ConfigError::Backend(text.clone()))?),
         };
         Ok(Self {
+            backend,
+            images: images_from_env(),
             postgres_bin: path_from_env("FIREASSAY_POSTGRES_BIN"),
             kafka_jars: path_from_env("FIREASSAY_KAFKA_JARS"),
             cache: cache_folder(),
             data_root: path_from_env("FIREASSAY_TMP"),
             ports,
         })
+    }
+
+    /// The same, where it says nothing with what somebody else says.
+    #[must_use]
+    pub fn or(self, backend: Option<Backend>, images: &Images) -> Self {
+        Self { backend: self.backend.or(backend), images: self.images.or(images), ..self }
     }
 
     /// The folder of Kafka's jars.
@@ -72,6 +107,19 @@ fn cache_folder() -> PathBuf {
         .or_else(|| path_from_env("XDG_CACHE_HOME").map(|cache| cache.join("fireassay")))
         .or_else(|| path_from_env("HOME").map(|home| home.join(".cache/fireassay")))
         .unwrap_or_else(|| std::env::temp_dir().join("fireassay-cache"))
+}
+
+fn images_from_env() -> Images {
+    let named = |name: &str| text_from_env(name).map(Image::named);
+    Images {
+        postgres: named("FIREASSAY_IMAGE_POSTGRES"),
+        redis: named("FIREASSAY_IMAGE_REDIS"),
+        kafka: named("FIREASSAY_IMAGE_KAFKA"),
+    }
+}
+
+fn text_from_env(name: &str) -> Option<String> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned())
 }
 
 fn path_from_env(name: &str) -> Option<PathBuf> {

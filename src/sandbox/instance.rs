@@ -1,7 +1,8 @@
-//! One process of the target: started, watched, and treated badly.
+//! One process of the target, or one container: started, watched, and treated badly.
 
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,9 @@ use nix::sys::signal::Signal;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use super::{Port, Process, ProcessSpec, Processes};
+use super::Port;
+use super::running::{Program, Running};
+use crate::clock::{Unloadable, loadable};
 use crate::history::{InstanceName, ProcessChange, Recorder, What};
 use crate::target::{Driver, Ready};
 
@@ -31,8 +34,8 @@ const FREEZE_DEADLINE: Duration = Duration::from_secs(1);
 pub struct InstanceSpec {
     /// Its name.
     pub name: InstanceName,
-    /// The process; its log receives the output of every start.
-    pub process: ProcessSpec,
+    /// What is started; its log receives the output of every start.
+    pub(super) program: Program,
     /// Where it listens, if it does; reserved for as long as the instance may be started again.
     pub port: Port,
     /// How it is known to be ready.
@@ -86,16 +89,15 @@ fn last_lines(tail: &str) -> String {
 #[derive(Debug)]
 pub struct Instance {
     spec: InstanceSpec,
-    processes: Processes,
     recorder: Arc<Recorder>,
-    process: Mutex<Option<Process>>,
+    process: Mutex<Option<Running>>,
 }
 
 impl Instance {
     /// An instance that is not running yet.
     #[must_use]
-    pub fn new(spec: InstanceSpec, processes: Processes, recorder: Arc<Recorder>) -> Self {
-        Self { spec, processes, recorder, process: Mutex::new(None) }
+    pub fn new(spec: InstanceSpec, recorder: Arc<Recorder>) -> Self {
+        Self { spec, recorder, process: Mutex::new(None) }
     }
 
     /// Its name.
@@ -121,10 +123,9 @@ impl Instance {
             return Ok(());
         }
         self.forget_if_ended(&mut guard);
-        let process = self
-            .processes
-            .spawn(&self.spec.process)
-            .map_err(|error| StartError::Spawn { name: self.spec.name.clone(), why: error.to_string() })?;
+        let started = self.spec.program.start().await;
+        let process =
+            started.map_err(|error| StartError::Spawn { name: self.spec.name.clone(), why: error.to_string() })?;
         self.record(ProcessChange::Started { pid: process.pid() });
         let process = guard.insert(process);
         let deadline = Instant::now() + self.spec.start_deadline;
@@ -154,7 +155,7 @@ impl Instance {
     pub async fn kill(&self) -> Option<String> {
         let mut guard = self.process.lock().await;
         self.forget_if_ended(&mut guard);
-        if !guard.as_ref()?.kill() {
+        if !guard.as_ref()?.kill().await {
             self.ended_by_itself(&mut guard).await;
             return None;
         }
@@ -170,7 +171,7 @@ impl Instance {
     pub async fn stop(&self) -> Option<String> {
         let mut guard = self.process.lock().await;
         self.forget_if_ended(&mut guard);
-        if !guard.as_ref()?.terminate() {
+        if !guard.as_ref()?.terminate().await {
             self.ended_by_itself(&mut guard).await;
             return None;
         }
@@ -180,37 +181,49 @@ impl Instance {
             self.record(ProcessChange::Exited { status: status.to_string(), expected: true });
             return Some(format!("process {pid} took SIGTERM and ended by itself: {status}"));
         }
-        process.kill();
+        process.kill().await;
         let gone = self.gone(&process, process.wait(KILL_DEADLINE).await, true);
         let patience = humantime::format_duration(self.spec.stop_deadline);
         Some(format!("process {pid} took SIGTERM, did not end within {patience} and was killed: {gone}"))
     }
 
-    /// SIGSTOP; returns once every thread has stopped. `None` when it was not running, or did not stop.
+    /// SIGSTOP, or the freezer of its container; returns once every thread has stopped. `None` when it was not running, or did not stop.
     pub async fn pause(&self) -> Option<String> {
         let mut guard = self.process.lock().await;
         self.forget_if_ended(&mut guard);
-        if !guard.as_ref()?.pause() {
+        if !guard.as_ref()?.pause().await {
             self.ended_by_itself(&mut guard).await;
             return None;
         }
         let process = guard.as_ref()?;
         if !process.is_frozen(FREEZE_DEADLINE).await {
-            process.resume();
+            process.resume().await;
             let patience = humantime::format_duration(FREEZE_DEADLINE);
             let text =
                 format!("{}: process {} did not stop within {patience} of SIGSTOP", self.spec.name, process.pid());
             self.recorder.record(What::Note { text });
             return None;
         }
-        Some(format!("process {} stopped by SIGSTOP", process.pid()))
+        Some(format!("process {} {}", process.pid(), process.stopped_by()))
     }
 
     /// SIGCONT.
     pub async fn resume(&self) {
         if let Some(process) = self.process.lock().await.as_ref() {
-            process.resume();
+            process.resume().await;
         }
+    }
+
+    /// Removes what it leaves behind besides its log, once it has ended for good.
+    pub(super) async fn discard(&self) {
+        self.spec.program.discard().await;
+    }
+
+    /// Why its clock cannot be changed, as far as the program that it runs now shows.
+    pub async fn unloadable(&self) -> Option<Unloadable> {
+        let running = self.process.lock().await;
+        let program = format!("/proc/{}/exe", running.as_ref()?.pid());
+        loadable(Path::new(&program)).err()
     }
 
     /// Whether it is not running and nobody is about to start it.
@@ -227,22 +240,22 @@ impl Instance {
         }
     }
 
-    fn forget_if_ended(&self, guard: &mut MutexGuard<'_, Option<Process>>) {
-        if let Some(status) = guard.as_ref().and_then(Process::try_status) {
+    fn forget_if_ended(&self, guard: &mut MutexGuard<'_, Option<Running>>) {
+        if let Some(status) = guard.as_ref().and_then(Running::try_status) {
             self.record(ProcessChange::Exited { status: status.to_string(), expected: false });
             guard.take();
         }
     }
 
     /// It ended a moment ago, before our signal: waits until that can be recorded as what it was.
-    async fn ended_by_itself(&self, guard: &mut MutexGuard<'_, Option<Process>>) {
+    async fn ended_by_itself(&self, guard: &mut MutexGuard<'_, Option<Running>>) {
         if let Some(process) = guard.as_ref() {
             process.wait(KILL_DEADLINE).await;
         }
         self.forget_if_ended(guard);
     }
 
-    fn gone(&self, process: &Process, status: Option<ExitStatus>, expected: bool) -> String {
+    fn gone(&self, process: &Running, status: Option<ExitStatus>, expected: bool) -> String {
         let status = status.map_or_else(|| "still there: it cannot be killed".to_owned(), |status| status.to_string());
         self.record(ProcessChange::Exited { status: status.clone(), expected });
         format!("process {} ended: {status}", process.pid())
@@ -258,23 +271,25 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::sandbox::{ProcessSpec, Processes};
 
     /// A shell as an instance, with `$0` a path where it may say something.
     async fn shell(script: &str) -> (tempfile::TempDir, Instance) {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let name = InstanceName { role: "shell".to_owned(), number: 1 };
+        let process = ProcessSpec {
+            name: name.to_string(),
+            program: "/bin/sh".into(),
+            args: ["-c", script, &path("sign").to_string_lossy()].map(str::to_owned).to_vec(),
+            env: super::super::target_env(),
+            clear_env: true,
+            directory: folder.path().to_owned(),
+            log: path("log"),
+            user: None,
+        };
         let spec = InstanceSpec {
-            process: ProcessSpec {
-                name: name.to_string(),
-                program: "/bin/sh".into(),
-                args: ["-c", script, &path("sign").to_string_lossy()].map(str::to_owned).to_vec(),
-                env: super::super::target_env(),
-                clear_env: true,
-                directory: folder.path().to_owned(),
-                log: path("log"),
-                user: None,
-            },
+            program: Program::Process(Processes::start().unwrap(), process),
             name,
             port: Port::reserve(&(19_430..=19_449)).unwrap(),
             ready: Ready::Running,
@@ -282,7 +297,7 @@ mod tests {
             stop_deadline: Duration::from_secs(10),
         };
         let recorder = Arc::new(Recorder::create(&path("history.jsonl")).unwrap());
-        let instance = Instance::new(spec, Processes::start().unwrap(), recorder);
+        let instance = Instance::new(spec, recorder);
         instance.start().await.unwrap();
         (folder, instance)
     }
@@ -333,7 +348,7 @@ mod tests {
         let guard = instance.process.lock().await;
         let process = guard.as_ref().unwrap();
         assert!(process.is_frozen(Duration::ZERO).await);
-        process.resume();
+        process.resume().await;
         assert!(!process.is_frozen(Duration::ZERO).await, "the busy shell runs again");
     }
 }

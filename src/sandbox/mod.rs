@@ -1,10 +1,13 @@
-//! The world a run lives in: real Postgres, Redis and Kafka, and the processes of the target.
+//! The world a run lives in: real Postgres, Redis and Kafka, and the processes or containers of the target.
 //!
 //! [`Stack`] is shared by all runs of a harness process and is gone when that process ends, however it ends.
 //! Invariant: only this module starts or stops anything. Nothing here prints; progress goes to the caller.
 
+pub mod backend;
 mod clocks;
 pub mod config;
+pub mod docker;
+mod ground;
 mod instance;
 pub mod kafka;
 pub mod needs;
@@ -13,12 +16,16 @@ pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod redis;
+mod running;
+mod server;
 pub mod service;
 pub mod stack;
 mod world;
 
+pub use backend::Backend;
 pub use clocks::ClockError;
 pub use config::StackConfig;
+pub use ground::Images;
 pub use instance::{Instance, InstanceSpec};
 pub use kafka::Kafka;
 pub use port::{Port, PortError};

@@ -58,6 +58,8 @@ impl PostgresPrograms {
 pub(super) struct KafkaPrograms {
     pub(super) java: PathBuf,
     pub(super) jars: Vec<PathBuf>,
+    /// Loaded classes, kept by `ci/setup`: they halve the time of a start.
+    pub(super) class_archive: Option<PathBuf>,
 }
 
 /// All that the stack starts.
@@ -95,7 +97,7 @@ pub(super) fn locate(config: &StackConfig) -> Result<Programs, Vec<Need>> {
         (Ok(postgres), Ok(initdb), Ok(user), Ok(redis), Ok(java), Ok(jars)) => Ok(Programs {
             postgres: PostgresPrograms { postgres, initdb, user },
             redis,
-            kafka: KafkaPrograms { java, jars },
+            kafka: KafkaPrograms { java, jars, class_archive: find::class_archive(config) },
         }),
         (postgres, initdb, user, redis, java, jars) => {
             let problems = [

@@ -2,25 +2,28 @@
 
 mod evict;
 mod memory;
+mod settings;
 
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, RedisError};
-use tokio::sync::Mutex;
 
 pub use self::evict::Evicted;
 pub use self::memory::MemoryLimit;
-use super::place::Place;
-use super::service::{make_folder, on_free_ports, plain_env, until_ready, write};
-use super::{Killed, Port, Process, ProcessSpec, Processes, ServiceError, StackConfig, StartError};
+use super::docker::DockerError;
+use super::ground::Ground;
+use super::running::Program;
+use super::server::Server;
+use super::service::on_free_ports;
+use super::{Killed, Port, ServiceError, StackConfig, StartError};
 use crate::fault::RedisData;
+use crate::link::Upstream;
 
 const SERVER: &str = "redis";
 /// Databases 1 to this are handed out; 0 is left to the harness's own probes.
@@ -32,13 +35,9 @@ const GONE_DEADLINE: Duration = Duration::from_secs(10);
 /// A Redis server. It writes each command to a file before it answers, so that a restart may keep everything acknowledged.
 #[derive(Debug)]
 pub struct Redis {
-    program: PathBuf,
-    folder: PathBuf,
+    server: Server,
     port: Port,
     password: String,
-    processes: Processes,
-    /// Empty while it is killed.
-    process: Mutex<Option<Process>>,
     /// The one that has rested longest comes first: all runs use the same key names, and a late write of one run must not
     /// reach the next.
     free: Arc<SyncMutex<VecDeque<u16>>>,
@@ -66,24 +65,15 @@ impl Drop for RedisDatabase {
 }
 
 impl Redis {
-    pub(super) async fn start_new(
-        config: &StackConfig,
-        program: &Path,
-        place: &Place,
-        processes: &Processes,
-    ) -> Result<Self, StartError> {
-        let folder = place.path().join(SERVER);
+    pub(super) async fn start_new(config: &StackConfig, ground: &Ground) -> Result<Self, StartError> {
         on_free_ports(&config.ports, |[port]| async {
+            let password = format!("{:032x}", rand::random::<u128>());
             let redis = Self {
-                program: program.to_owned(),
-                folder: folder.clone(),
+                server: settings::server(ground, &port, &password)?,
                 port,
-                password: format!("{:032x}", rand::random::<u128>()),
-                processes: processes.clone(),
-                process: Mutex::new(None),
+                password,
                 free: Arc::new(SyncMutex::new((1..=DATABASES).collect())),
             };
-            redis.configure()?;
             redis.start(RedisData::Lost).await?;
             Ok(redis)
         })
@@ -94,6 +84,12 @@ impl Redis {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.port.address()
+    }
+
+    /// Where links connect to.
+    #[must_use]
+    pub fn upstream(&self) -> Upstream {
+        self.server.upstream(&self.port)
     }
 
     /// How to connect to database `number` when Redis is seen at `at`: its own address, or that of a link.
@@ -140,10 +136,7 @@ impl Redis {
     /// # Errors
     /// When it is still there after the deadline.
     pub async fn kill(&self) -> Result<Killed, ServiceError> {
-        match self.process.lock().await.take() {
-            None => Ok(Killed::nothing(SERVER)),
-            Some(process) => Killed::kill(SERVER, &process, GONE_DEADLINE).await,
-        }
+        self.server.kill(GONE_DEADLINE).await
     }
 
     /// Starts it again on the same port, and waits until it answers PING. Content if it runs.
@@ -151,41 +144,42 @@ impl Redis {
     /// # Errors
     /// When it does not get ready.
     pub async fn start(&self, data: RedisData) -> Result<(), StartError> {
-        let mut running = self.process.lock().await;
-        if running.as_ref().is_some_and(|process| process.try_status().is_none()) {
-            return Ok(());
+        let Some(down) = self.server.down().await else { return Ok(()) };
+        if data == RedisData::Lost {
+            self.lose_data().await?;
         }
-        let files = self.folder.join("data");
-        if data == RedisData::Lost && files.exists() {
-            let unremovable = |why| StartError::Files { server: SERVER, path: files.clone(), why };
-            std::fs::remove_dir_all(&files).map_err(unremovable)?;
-        }
-        make_folder(SERVER, &files)?;
-        let process = self.processes.spawn(&self.spec())?;
         let probe = || async {
             let mut connection = self.connect(0).await?;
             ::redis::cmd("PING").exec_async(&mut connection).await
         };
         let probe = || async { probe().await.map_err(|error| error.to_string()) };
-        until_ready(SERVER, &process, READY_DEADLINE, probe).await?;
-        *running = Some(process);
-        Ok(())
+        down.start(READY_DEADLINE, probe).await
     }
 
     /// Whether it runs.
     pub(super) async fn is_running(&self) -> bool {
-        self.process.lock().await.as_ref().is_some_and(|process| process.try_status().is_none())
+        self.server.is_running().await
     }
 
     /// How it ended, if nobody ended it. Never waits: whoever holds the lock is starting or ending it.
     pub(super) fn has_ended(&self) -> Option<ExitStatus> {
-        self.process.try_lock().ok()?.as_ref()?.try_status()
+        self.server.has_ended()
     }
 
     /// The last lines of its log.
     #[must_use]
     pub fn log_tail(&self, lines: usize) -> String {
-        super::process::log_tail(&self.log(), lines)
+        self.server.log_tail(lines)
+    }
+
+    async fn lose_data(&self) -> Result<(), StartError> {
+        match self.server.program() {
+            Program::Process(_, spec) => settings::empty(&spec.directory),
+            Program::Container(container) => {
+                let failed = |error: DockerError| StartError::Client { server: SERVER, why: error.to_string() };
+                container.discard().await.map_err(failed)
+            }
+        }
     }
 
     async fn connect(&self, number: u16) -> Result<MultiplexedConnection, RedisError> {
@@ -193,43 +187,6 @@ impl Redis {
             .set_connection_timeout(Some(ANSWER_DEADLINE))
             .set_response_timeout(Some(ANSWER_DEADLINE));
         Client::open(self.url(number, self.address()))?.get_multiplexed_async_connection_with_config(&config).await
-    }
-
-    fn configure(&self) -> Result<(), StartError> {
-        make_folder(SERVER, &self.folder)?;
-        let settings = format!(
-            "bind 127.0.0.1\n\
-             port {port}\n\
-             protected-mode yes\n\
-             requirepass {password}\n\
-             databases {databases}\n\
-             dir data\n\
-             # Nothing but the log of commands, written before each answer.\n\
-             save \"\"\n\
-             appendonly yes\n\
-             appendfsync always\n",
-            port = self.port.number(),
-            password = self.password,
-            databases = DATABASES + 1,
-        );
-        write(SERVER, &self.folder.join("redis.conf"), &settings)
-    }
-
-    fn log(&self) -> PathBuf {
-        self.folder.join("log")
-    }
-
-    fn spec(&self) -> ProcessSpec {
-        ProcessSpec {
-            name: SERVER.to_owned(),
-            program: self.program.clone(),
-            args: vec!["redis.conf".to_owned()],
-            env: plain_env(),
-            clear_env: true,
-            directory: self.folder.clone(),
-            log: self.log(),
-            user: None,
-        }
     }
 }
 

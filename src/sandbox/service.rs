@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use super::{Port, PortError, Process, SpawnError, port};
+use nix::sys::socket::UnixAddr;
+
+use super::running::Running;
+use super::{Port, PortError, SpawnError, port};
 
 /// Lines of a server's log that an error shows.
 const TAIL_LINES: usize = 15;
@@ -98,14 +101,14 @@ pub struct Killed {
 }
 
 impl Killed {
-    /// Kills a server that is one process, and waits until it is gone.
+    /// Kills a server that is one process or one container, and waits until it is gone.
     pub(super) async fn kill(
         server: &'static str,
-        process: &Process,
+        process: &Running,
         deadline: Duration,
     ) -> Result<Self, ServiceError> {
         let start = Instant::now();
-        let pids = if process.kill() { vec![process.pid()] } else { Vec::new() };
+        let pids = if process.kill().await { vec![process.pid()] } else { Vec::new() };
         if process.wait(deadline).await.is_none() {
             let why = format!("process {} is still there after {} s", process.pid(), deadline.as_secs());
             return Err(ServiceError { server, what: "kill the process".to_owned(), why });
@@ -139,7 +142,7 @@ impl fmt::Display for Killed {
 /// Probes until `process` is ready.
 pub(super) async fn until_ready<F>(
     server: &'static str,
-    process: &Process,
+    process: &Running,
     within: Duration,
     probe: impl Fn() -> F,
 ) -> Result<(), StartError>
@@ -178,7 +181,9 @@ where
         let addresses: Vec<SocketAddr> = ports.iter().map(Port::address).collect();
         let Ok(ports) = <[Port; N]>::try_from(ports) else { unreachable!("N ports were reserved") };
         match start(ports).await {
-            Err(StartError::Ended { .. }) if tries < START_TRIES_MAX && addresses.iter().any(port::is_taken) => {
+            Err(StartError::Ended { .. } | StartError::Spawn(SpawnError::Container { .. }))
+                if tries < START_TRIES_MAX && addresses.iter().any(port::is_taken) =>
+            {
                 tries += 1;
             }
             result => return result,
@@ -197,6 +202,11 @@ pub(super) fn plain_env() -> Vec<(String, String)> {
 /// Writes a file of a server.
 pub(super) fn write(server: &'static str, path: &Path, text: &str) -> Result<(), StartError> {
     std::fs::write(path, text).map_err(|why| StartError::Files { server, path: path.to_owned(), why })
+}
+
+/// A socket of the file system, if its path is short enough for one. Without it, links take the port.
+pub(super) fn socket_path(path: PathBuf) -> Option<PathBuf> {
+    UnixAddr::new(&path).is_ok().then_some(path)
 }
 
 /// Makes a folder of a server and the folders above it.

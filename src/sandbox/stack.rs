@@ -2,6 +2,11 @@
 
 use std::path::Path;
 
+use tokio::sync::OnceCell;
+
+use super::backend;
+use super::docker::{Docker, DockerError};
+use super::ground::{Ground, Machine};
 use super::needs::{self, Need};
 use super::place::{Place, PlaceError};
 use super::{Kafka, Postgres, Processes, Redis, StackConfig, StartError};
@@ -10,12 +15,13 @@ use super::{Kafka, Postgres, Processes, Redis, StackConfig, StartError};
 /// so does the end of the harness, whatever ends it.
 #[derive(Debug)]
 pub struct Stack {
-    // Dropped in this order: the servers, then the last hold on their guardian, then the directory.
+    // Dropped in this order: the servers, then what they stand on.
     postgres: Postgres,
     redis: Redis,
     kafka: Kafka,
-    processes: Processes,
-    place: Place,
+    /// Found when the target needs it.
+    docker: OnceCell<Docker>,
+    ground: Ground,
 }
 
 /// Why there is no stack.
@@ -24,6 +30,9 @@ pub enum StackError {
     /// Something the machine does not have.
     #[error("the stack needs what this machine does not have:{}", needs::list_missing(.0))]
     Missing(Vec<Need>),
+    /// No containers.
+    #[error("{0}; `fireassay doctor` says more, and --backend process does without")]
+    Docker(#[from] DockerError),
     /// No directory.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -41,26 +50,27 @@ impl Stack {
     /// # Errors
     /// When something is missing or a server does not get ready. Nothing is left running then.
     pub async fn start(config: &StackConfig, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, StackError> {
-        let programs = needs::locate(config).map_err(StackError::Missing)?;
+        let machine = backend::find(config, progress).await?;
         let place = Place::make(config)?;
         let processes = Processes::start().map_err(StackError::Guardian)?;
         processes.guard_directory(place.path());
+        let ground = Ground { machine, processes, place };
         // Kafka first: it takes longest, and Postgres begins with copying files, which blocks for a moment.
         let (kafka, postgres, redis) = tokio::try_join!(
             async {
-                let started = Kafka::start_new(config, &programs.kafka, &place, &processes).await;
+                let started = Kafka::start_new(config, &ground).await;
                 started.inspect(|_| progress("kafka is ready"))
             },
             async {
-                let started = Postgres::start_new(config, &programs.postgres, &place, &processes).await;
+                let started = Postgres::start_new(config, &ground).await;
                 started.inspect(|_| progress("postgres is ready"))
             },
             async {
-                let started = Redis::start_new(config, &programs.redis, &place, &processes).await;
+                let started = Redis::start_new(config, &ground).await;
                 started.inspect(|_| progress("redis is ready"))
             },
         )?;
-        Ok(Self { postgres, redis, kafka, processes, place })
+        Ok(Self { postgres, redis, kafka, docker: OnceCell::new(), ground })
     }
 
     /// Postgres.
@@ -84,13 +94,24 @@ impl Stack {
     /// What starts the target's instances; they end with the stack's harness too.
     #[must_use]
     pub fn processes(&self) -> &Processes {
-        &self.processes
+        &self.ground.processes
+    }
+
+    /// The daemon for the target's containers: that of the stack, else the one that answers.
+    ///
+    /// # Errors
+    /// When none answers.
+    pub async fn docker(&self) -> Result<&Docker, DockerError> {
+        match &self.ground.machine {
+            Machine::Docker(docker, _) => Ok(docker),
+            Machine::Processes(_) => self.docker.get_or_try_init(Docker::connect).await,
+        }
     }
 
     /// Where the stack keeps its files until it is dropped.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        self.place.path()
+        self.ground.place.path()
     }
 
     /// Which server has ended although nobody ended it, and how. Never waits.

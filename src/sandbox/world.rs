@@ -2,20 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::clocks::{ClockError, Clocks};
+use super::docker::{Container, ContainerSpec, DockerError};
 use super::instance::{Instance, InstanceSpec, StartError};
+use super::running::Program;
 use super::{Port, PortError, ProcessSpec, RedisDatabase, ServiceError, Stack, StackConfig};
 use crate::clock::{Clock, Unloadable};
 use crate::counterparty::Gateway;
 use crate::fault::{Edge, Node};
 use crate::history::{Exchange, InstanceName, Moment, Recorder, What};
-use crate::link::{Link, Observer, Protocol};
-use crate::target::{ManifestError, Role, Target, Variables};
+use crate::link::{Link, Observer, Protocol, Upstream};
+use crate::target::{InContainer, ManifestError, Role, Target, Variables, Volume};
 
 /// Why a sandbox could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,9 @@ pub enum SandboxError {
     /// An instance did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The daemon of the target's containers does not do as asked.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// The clock of an instance could not be made.
     #[error(transparent)]
     Clock(#[from] ClockError),
@@ -172,7 +177,7 @@ impl Sandbox {
             for number in 1..=role.instances {
                 let name = InstanceName { role: role.name.clone(), number };
                 let spec = sandbox.furnish(role, &name, blueprint).await?;
-                let instance = Instance::new(spec, stack.processes().clone(), Arc::clone(recorder));
+                let instance = Instance::new(spec, Arc::clone(recorder));
                 sandbox.instances.insert(name, instance);
             }
         }
@@ -190,22 +195,26 @@ impl Sandbox {
         let node = Node::Instance(name.clone());
         let seed = blueprint.seed;
         let stack = Arc::clone(&self.stack);
-        self.open(Node::Client, node.clone(), port.address(), Protocol::Http, seed).await?;
-        let postgres =
-            self.open(node.clone(), Node::Postgres, stack.postgres().address(), Protocol::Postgres, seed).await?;
-        let redis = self.open(node.clone(), Node::Redis, stack.redis().address(), Protocol::Redis, seed).await?;
-        let kafka = self.open(node.clone(), Node::Kafka, stack.kafka().address(), Protocol::Kafka, seed).await?;
+        let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
+        // Where the instance finds its links.
+        let host = if role.container.is_some() { stack.docker().await?.network().await?.host() } else { loopback };
+        self.open(loopback, Node::Client, node.clone(), port.address(), Protocol::Http, seed).await?;
+        let at = stack.postgres().upstream();
+        let postgres = self.open(host, node.clone(), Node::Postgres, at, Protocol::Postgres, seed).await?;
+        let redis = self.open(host, node.clone(), Node::Redis, stack.redis().upstream(), Protocol::Redis, seed).await?;
+        let kafka = self.open(host, node.clone(), Node::Kafka, stack.kafka().address(), Protocol::Kafka, seed).await?;
         let gateway = match &self.gateway {
             None => None,
             Some(gateway) => {
                 let failed = |source| SandboxError::Gateway { name: name.clone(), source };
                 let address = gateway.listen(name.clone()).await.map_err(failed)?;
-                let link = self.open(node, Node::Gateway, address, Protocol::Http, seed).await?;
+                let link = self.open(host, node, Node::Gateway, address, Protocol::Http, seed).await?;
                 Some(format!("http://{link}"))
             }
         };
+        let fixed = role.container.as_ref().and_then(|container| container.port);
         let variables = Variables {
-            port: port.number(),
+            port: fixed.unwrap_or(port.number()),
             instance: name.to_string(),
             postgres: stack.postgres().url(&self.database, postgres),
             redis: stack.redis().url(self.redis.number(), redis),
@@ -213,22 +222,13 @@ impl Sandbox {
             prefix: self.prefix.clone(),
             gateway,
         };
-        let rendered = blueprint.target.render(role, &variables)?;
-        let env = target_env().into_iter().chain(rendered.env).chain(blueprint.env.iter().cloned());
-        let mut env: Vec<_> = env.collect();
-        self.clocks.equip(name, &rendered.program, &mut env)?;
+        let program = match &role.container {
+            None => self.process(role, name, &variables, blueprint)?,
+            Some(container) => self.container(role, container, name, &variables, &port, blueprint).await?,
+        };
         Ok(InstanceSpec {
             name: name.clone(),
-            process: ProcessSpec {
-                name: name.to_string(),
-                program: rendered.program,
-                args: rendered.arguments,
-                env,
-                clear_env: true,
-                directory: blueprint.target.directory.clone(),
-                log: blueprint.logs.join(format!("{name}.log")),
-                user: None,
-            },
+            program,
             port,
             ready: role.ready.clone(),
             start_deadline: role.start_deadline,
@@ -236,11 +236,66 @@ impl Sandbox {
         })
     }
 
+    fn process(
+        &mut self,
+        role: &Role,
+        name: &InstanceName,
+        variables: &Variables,
+        blueprint: Blueprint<'_>,
+    ) -> Result<Program, SandboxError> {
+        let rendered = blueprint.target.render(role, variables)?;
+        let env = target_env().into_iter().chain(rendered.env).chain(blueprint.env.iter().cloned());
+        let mut env: Vec<_> = env.collect();
+        self.clocks.equip(name, &rendered.program, &mut env)?;
+        let process = ProcessSpec {
+            name: name.to_string(),
+            program: rendered.program,
+            args: rendered.arguments,
+            env,
+            clear_env: true,
+            directory: blueprint.target.directory.clone(),
+            log: blueprint.logs.join(format!("{name}.log")),
+            user: None,
+        };
+        Ok(Program::Process(self.stack.processes().clone(), process))
+    }
+
+    async fn container(
+        &mut self,
+        role: &Role,
+        container: &InContainer,
+        name: &InstanceName,
+        variables: &Variables,
+        port: &Port,
+        blueprint: Blueprint<'_>,
+    ) -> Result<Program, SandboxError> {
+        let rendered = blueprint.target.render_container(role, variables)?;
+        let mut env: Vec<_> = rendered.env.into_iter().chain(blueprint.env.iter().cloned()).collect();
+        let clock = self.clocks.equip_container(name, &mut env)?;
+        let clock = clock.map(|folder| {
+            let there = folder.to_string_lossy().into_owned();
+            Volume { here: folder, there, read_only: false }
+        });
+        let docker = self.stack.docker().await?;
+        let spec = ContainerSpec {
+            name: name.to_string(),
+            image: container.image.clone(),
+            command: rendered.command,
+            env,
+            ports: vec![(port.number(), variables.port)],
+            volumes: container.volumes.iter().cloned().chain(clock).collect(),
+            network: Some(docker.network().await?.name().to_owned()),
+            log: blueprint.logs.join(format!("{name}.log")),
+        };
+        Ok(Program::Container(Box::new(Container::new(docker.clone(), spec))))
+    }
+
     async fn open(
         &mut self,
+        host: IpAddr,
         from: Node,
         to: Node,
-        upstream: SocketAddr,
+        upstream: impl Into<Upstream>,
         protocol: Protocol,
         seed: u64,
     ) -> Result<SocketAddr, SandboxError> {
@@ -249,7 +304,7 @@ impl Sandbox {
         // Each link has random numbers of its own, whatever links there are besides.
         let seed = seed.wrapping_add(fnv1a(edge.to_string().as_bytes()));
         let observer = self.observer.clone();
-        let link = Link::open_observed(edge.clone(), upstream, protocol, seed, observer).await.map_err(failed)?;
+        let link = Link::open_at(host, edge.clone(), upstream, protocol, seed, observer).await.map_err(failed)?;
         link.leave_out(&self.prefix);
         let address = link.address();
         self.links.insert(edge, link);
@@ -391,6 +446,7 @@ impl Sandbox {
     /// When the stack cannot drop the run's database or topics; the instances are gone all the same.
     pub async fn take_down(&self) -> Result<(), SandboxError> {
         futures::future::join_all(self.instances.values().map(Instance::kill)).await;
+        futures::future::join_all(self.instances.values().map(Instance::discard)).await;
         // What is still on its way, or due later, ends here and not in the next run.
         futures::future::join_all(self.links.values().map(Link::close)).await;
         if let Some(gateway) = &self.gateway {

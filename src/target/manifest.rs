@@ -9,6 +9,8 @@ use super::mapping::Mapping;
 use super::parse;
 use crate::history::InstanceName;
 use crate::profile;
+use crate::sandbox::docker::Image;
+use crate::sandbox::{Backend, Images};
 
 /// A system under test.
 #[derive(Clone, Debug)]
@@ -25,12 +27,18 @@ pub struct Target {
     pub build: Option<Vec<String>>,
     /// Run once against an empty database, which then is the template of every run's database.
     pub setup: Option<Command>,
+    /// What the stack runs as, if it matters to the target.
+    pub backend: Option<Backend>,
+    /// What the stack's containers are made from, if it matters to the target.
+    pub images: Images,
     /// Its processes, in the order of the file.
     pub roles: Vec<Role>,
     /// The role that takes the callers' requests: the first one with a `ready` probe over HTTP unless the manifest says otherwise.
     pub front: String,
     /// Topics to create, with `{{ prefix }}` still in them.
     pub topics: Vec<Topic>,
+    /// The topic that it consumes from and callers publish to, if a profile of it has such.
+    pub source: Option<Topic>,
     /// Known failures.
     pub expected: Vec<Expected>,
     /// Requirements on something that it does not have.
@@ -46,6 +54,8 @@ pub struct Target {
 pub struct Command {
     /// Program and arguments.
     pub command: Vec<String>,
+    /// The image of the container that it runs in; without one it is a process of this machine.
+    pub image: Option<Image>,
     /// Environment templates.
     pub env: BTreeMap<String, String>,
     /// How long it may take.
@@ -57,8 +67,10 @@ pub struct Command {
 pub struct Role {
     /// Its name, for example `api`.
     pub name: String,
-    /// Program and arguments, templates unrendered.
+    /// Program and arguments, templates unrendered. In a container they may be left out, and are what the image makes of them.
     pub command: Vec<String>,
+    /// The container that it runs in; without one it is a process of this machine.
+    pub container: Option<InContainer>,
     /// How many.
     pub instances: u16,
     /// Environment templates.
@@ -69,6 +81,30 @@ pub struct Role {
     pub start_deadline: Duration,
     /// How long it may take to end after SIGTERM.
     pub stop_deadline: Duration,
+}
+
+/// What a role's container is made from, and what it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InContainer {
+    /// The image.
+    pub image: Image,
+    /// The folder that the image is built from, if fireassay is to build it.
+    pub build: Option<PathBuf>,
+    /// Where it listens, if that is fixed; else it is told a port.
+    pub port: Option<u16>,
+    /// Folders and files of this machine that it finds under other paths.
+    pub volumes: Vec<Volume>,
+}
+
+/// A folder or file of this machine in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its path on this machine.
+    pub here: PathBuf,
+    /// Its path in the container.
+    pub there: String,
+    /// Whether it can only be read there.
+    pub read_only: bool,
 }
 
 /// How an instance is known to be ready.
@@ -183,6 +219,19 @@ impl Target {
     #[must_use]
     pub fn fronts(&self) -> Vec<InstanceName> {
         self.instances().into_iter().filter(|name| name.role == self.front).collect()
+    }
+
+    /// The images that it is made of, each with the folder that it is built from, if fireassay is to build it.
+    #[must_use]
+    pub fn images_of_its_own(&self) -> BTreeMap<Image, Option<PathBuf>> {
+        let set_up = self.setup.iter().filter_map(|setup| Some((setup.image.clone()?, None)));
+        let roles = self.roles.iter().filter_map(|role| role.container.as_ref());
+        let mut images: BTreeMap<Image, Option<PathBuf>> = set_up.collect();
+        for container in roles {
+            let build = images.entry(container.image.clone()).or_default();
+            *build = build.take().or_else(|| container.build.clone());
+        }
+        images
     }
 
     /// The role with this name.

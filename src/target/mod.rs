@@ -2,6 +2,7 @@
 //!
 //! Everything that comes from a target is hostile here: replies and records have limits, and nothing in them is trusted to be text.
 
+mod container;
 mod driver;
 mod events;
 mod exchange;
@@ -10,6 +11,7 @@ mod mapping;
 mod parse;
 mod printable;
 mod program;
+mod publish;
 mod ready;
 mod render;
 mod reply;
@@ -24,6 +26,6 @@ mod watch;
 
 pub use driver::{Driver, DriverError};
 pub use events::{EventError, EventMapping, EventReader};
-pub use manifest::{Command, Expected, Lack, ManifestError, Ready, Role, Target, Topic};
-pub use render::{Rendered, Variables};
+pub use manifest::{Command, Expected, InContainer, Lack, ManifestError, Ready, Role, Target, Topic, Volume};
+pub use render::{Rendered, RenderedContainer, Variables};
 pub use watch::Watch;

@@ -1,17 +1,19 @@
 //! From the text of a manifest to a [`Target`]. Everything that can be checked without starting anything is checked here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
 
 use super::ManifestError;
+use super::container;
 use super::events::EventMapping;
 use super::manifest::{Command, Expected, Lack, Ready, Role, Target, Topic};
 use super::mapping::{self, Mapping};
 use super::table::{Item, Result, Table};
 use crate::profile::Profile;
+use crate::sandbox::{Backend, Images};
 use crate::source::{Source, suggest};
 
 /// What the templates of a role may use.
@@ -36,7 +38,10 @@ pub(super) fn target(path: &str, text: &str, directory: PathBuf, profiles: &[&'s
         .map_err(|error| ManifestError(source.point(error.span().unwrap_or(0..0), error.message().trim_end(), None)))?;
     let root = Table::root(source, &document);
     let all: Vec<_> = profiles.iter().map(|profile| profile.name()).collect();
-    let mut keys = vec!["name", "profiles", "build", "setup", "role", "front", "kafka", "events", "expected", "lacks"];
+    let mut keys = vec![
+        "name", "profiles", "backend", "images", "build", "setup", "role", "front", "kafka", "source", "events",
+        "expected", "lacks",
+    ];
     keys.extend(&all);
     root.only(&keys)?;
 
@@ -46,7 +51,7 @@ pub(super) fn target(path: &str, text: &str, directory: PathBuf, profiles: &[&'s
             return Err(item.wrong_key(&format!("`{name}` is mapped but not among `profiles`"), None));
         }
     }
-    let roles = roles(&root, &role_variables(&spoken))?;
+    let roles = roles(&root, &role_variables(&spoken), &directory)?;
     let topics = topics(&root)?;
     let mut mappings = BTreeMap::new();
     for profile in &spoken {
@@ -57,10 +62,13 @@ pub(super) fn target(path: &str, text: &str, directory: PathBuf, profiles: &[&'s
         manifest: PathBuf::from(path),
         directory,
         profiles: spoken.iter().map(|profile| profile.name().to_owned()).collect(),
+        backend: root.get("backend").map(|item| backend(&item)).transpose()?,
+        images: root.get("images").map(|item| images(&item.table()?)).transpose()?.unwrap_or_default(),
         build: root.get("build").map(|item| words(&item, None)).transpose()?,
         setup: root.get("setup").map(|item| setup(&item.table()?)).transpose()?,
         front: front(&root, &roles)?,
         events: events(&root, &spoken, &topics)?,
+        source: source_topic(&root, &spoken, &topics)?,
         expected: declared(&root, "expected", &["requirement", "reason", "issue"], &spoken)?,
         lacks: lacks(&root, &spoken)?,
         roles,
@@ -104,13 +112,26 @@ fn spoken(root: &Table<'_>, profiles: &[&'static dyn Profile]) -> Result<Vec<&'s
     Ok(spoken)
 }
 
-fn roles(root: &Table<'_>, known: &BTreeSet<&str>) -> Result<Vec<Role>> {
+fn backend(item: &Item<'_>) -> Result<Backend> {
+    let name = item.string()?;
+    let known = Backend::ALL.map(|backend| backend.to_string());
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    name.parse().map_err(|()| item.wrong(&format!("there is no backend `{name}`"), Some(&suggest(name, &known))))
+}
+
+fn images(table: &Table<'_>) -> Result<Images> {
+    table.only(&["postgres", "redis", "kafka"])?;
+    let named = |key| table.get(key).map(|item| container::image(&item)).transpose();
+    Ok(Images { postgres: named("postgres")?, redis: named("redis")?, kafka: named("kafka")? })
+}
+
+fn roles(root: &Table<'_>, known: &BTreeSet<&str>, directory: &Path) -> Result<Vec<Role>> {
     let help = "describe a kind of process, as in `[role.api]` with `command = [\"./serve\"]`";
     let table = root.require("role", help)?.table()?;
     let mut roles = Vec::new();
     for (name, item) in table.items() {
         identifier(&item, name)?;
-        roles.push(role(name, &item.table()?, known)?);
+        roles.push(role(name, &item.table()?, known, directory)?);
     }
     if roles.is_empty() {
         return Err(table.wrong("the target has no role", Some(help)));
@@ -124,21 +145,29 @@ fn role_variables(spoken: &[&'static dyn Profile]) -> BTreeSet<&'static str> {
     ROLE_VARIABLES.into_iter().chain(gateway).collect()
 }
 
-fn role(name: &str, table: &Table<'_>, known: &BTreeSet<&str>) -> Result<Role> {
-    for later in ["url", "image"] {
-        if let Some(item) = table.get(later) {
-            return Err(item.wrong_key(
-                &format!("`{later}` is not supported yet: fireassay starts a role's processes itself"),
-                Some("give the role a `command`"),
-            ));
-        }
+fn role(name: &str, table: &Table<'_>, known: &BTreeSet<&str>, directory: &Path) -> Result<Role> {
+    if let Some(item) = table.get("url") {
+        return Err(item.wrong_key(
+            "`url` is not supported yet: fireassay starts a role's processes itself",
+            Some("give the role a `command` or an `image`"),
+        ));
     }
-    table.only(&["command", "instances", "env", "ready", "start_deadline", "stop_deadline"])?;
-    let help = format!("say how to start `{name}`, as in `command = [\"./serve\"]`");
+    let mut keys = vec!["command", "image", "instances", "env", "ready", "start_deadline", "stop_deadline"];
+    let container = container::read(table, directory)?;
+    if container.is_some() {
+        keys.extend(container::KEYS);
+    }
+    table.only(&keys)?;
+    let help = format!("say how to start `{name}`, as in `command = [\"./serve\"]` or `image = \"acme:1.4\"`");
+    let command = match (table.get("command"), &container) {
+        (None, Some(_)) => Vec::new(),
+        _ => words(&table.require("command", &help)?, Some(known))?,
+    };
     let instances = table.get("instances").map_or(Ok(1), |item| item.integer(1..=INSTANCES_MAX))?;
     Ok(Role {
         name: name.to_owned(),
-        command: words(&table.require("command", &help)?, Some(known))?,
+        command,
+        container,
         instances: u16::try_from(instances).unwrap_or(1),
         env: environment(table, known)?,
         ready: table.get("ready").map_or(Ok(Ready::Running), |item| ready(&item))?,
@@ -148,11 +177,12 @@ fn role(name: &str, table: &Table<'_>, known: &BTreeSet<&str>) -> Result<Role> {
 }
 
 fn setup(table: &Table<'_>) -> Result<Command> {
-    table.only(&["command", "env", "deadline"])?;
+    table.only(&["command", "image", "env", "deadline"])?;
     let known = BTreeSet::from(SETUP_VARIABLES);
     let help = "say what prepares an empty database, as in `command = [\"./migrate\"]`";
     Ok(Command {
         command: words(&table.require("command", help)?, Some(&known))?,
+        image: table.get("image").map(|item| container::image(&item)).transpose()?,
         env: environment(table, &known)?,
         deadline: deadline(table, "deadline", SETUP_DEADLINE)?,
     })
@@ -253,6 +283,34 @@ fn topic(item: &Item<'_>) -> Result<String> {
     }
 }
 
+/// One of the topics that the harness creates.
+fn created<'a>(item: &Item<'_>, topics: &'a [Topic]) -> Result<&'a Topic> {
+    let name = topic(item)?;
+    topics
+        .iter()
+        .find(|topic| topic.name == name)
+        .ok_or_else(|| item.wrong("this topic is not created by anybody", Some("add it to `topics` of `[kafka]`")))
+}
+
+/// The topic that callers publish to, if a profile has them publish.
+fn source_topic(root: &Table<'_>, spoken: &[&'static dyn Profile], topics: &[Topic]) -> Result<Option<Topic>> {
+    let help = "name the topic that it consumes from, as in `topic = \"{{ prefix }}movements\"`";
+    let publishing = spoken.iter().find(|profile| !profile.publications().is_empty());
+    match (root.get("source"), publishing) {
+        (None, None) => Ok(None),
+        (None, Some(profile)) => {
+            let what = format!("it is not said where callers of the profile `{}` publish", profile.name());
+            Err(root.wrong(&what, Some("add `[source]` with the `topic` that the target consumes from")))
+        }
+        (Some(item), None) => Err(item.wrong_key("no profile of the target has callers that publish", None)),
+        (Some(item), Some(_)) => {
+            let table = item.table()?;
+            table.only(&["topic"])?;
+            created(&table.require("topic", help)?, topics).cloned().map(Some)
+        }
+    }
+}
+
 fn events(
     root: &Table<'_>,
     spoken: &[&'static dyn Profile],
@@ -261,11 +319,7 @@ fn events(
     let Some(item) = root.get("events") else { return Ok(BTreeMap::new()) };
     let table = item.table()?;
     let help = "name the topic of its events, as in `topic = \"{{ prefix }}payments\"`";
-    let item = table.require("topic", help)?;
-    let name = topic(&item)?;
-    let Some(topic) = topics.iter().find(|topic| topic.name == name) else {
-        return Err(item.wrong("this topic is not created by anybody", Some("add it to `topics` of `[kafka]`")));
-    };
+    let topic = created(&table.require("topic", help)?, topics)?;
     let mut known = vec!["topic"];
     known.extend(spoken.iter().flat_map(|profile| profile.event_fields()).map(|field| field.name));
     table.only(&known)?;

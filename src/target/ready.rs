@@ -14,18 +14,30 @@ use crate::history::Doubt;
 /// How long one probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Who closes a connection this soon does not listen.
+const CLOSED_WITHIN: Duration = Duration::from_millis(20);
+
 /// Probes once.
 pub(super) async fn probe(address: SocketAddr, ready: &Ready) -> Result<(), String> {
     match ready {
         Ready::Running => Ok(()),
         Ready::Port => match tokio::time::timeout(PROBE_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(stream)) => stays_open(&stream).await.map_err(|why| format!("port {}: {why}", address.port())),
             Ok(Err(error)) => Err(format!("port {}: {error}", address.port())),
             Err(_) => {
                 Err(format!("port {}: no answer within {}", address.port(), humantime::format_duration(PROBE_TIMEOUT)))
             }
         },
         Ready::Http(path) => health(address, path).await.map_err(|why| format!("GET {path}: {why}")),
+    }
+}
+
+/// Docker accepts connections for a container that does not listen yet, and closes them at once.
+async fn stays_open(stream: &TcpStream) -> Result<(), &'static str> {
+    let mut byte = [0];
+    match tokio::time::timeout(CLOSED_WITHIN, stream.peek(&mut byte)).await {
+        Ok(Ok(0) | Err(_)) => Err("it accepts connections and closes them at once"),
+        Ok(Ok(_)) | Err(_) => Ok(()),
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Variables {
     pub gateway: Option<String>,
 }
 
+/// Words and environment of a command.
+type Filled = (Vec<String>, BTreeMap<String, String>);
+
 /// A command with nothing left open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
@@ -38,12 +41,35 @@ pub struct Rendered {
     pub env: BTreeMap<String, String>,
 }
 
+/// What a container is given, with nothing left open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderedContainer {
+    /// Program and arguments, or what the image makes of them; empty for the image's own.
+    pub command: Vec<String>,
+    /// Its environment, on top of the image's.
+    pub env: BTreeMap<String, String>,
+}
+
 impl Target {
     /// The command of an instance of `role`. The working directory is [`Target::directory`].
     ///
     /// # Errors
     /// When the program is nowhere to be found, or a template fails.
     pub fn render(&self, role: &Role, variables: &Variables) -> Result<Rendered, ManifestError> {
+        let (words, env) = self.filled_role(role, variables)?;
+        self.found(words, env)
+    }
+
+    /// What the container of an instance of `role` is given.
+    ///
+    /// # Errors
+    /// When a template fails.
+    pub fn render_container(&self, role: &Role, variables: &Variables) -> Result<RenderedContainer, ManifestError> {
+        let (command, env) = self.filled_role(role, variables)?;
+        Ok(RenderedContainer { command, env })
+    }
+
+    fn filled_role(&self, role: &Role, variables: &Variables) -> Result<Filled, ManifestError> {
         let port = variables.port.to_string();
         let gateway = variables.gateway.as_deref().map(|url| (GATEWAY_VARIABLE, url));
         let values = [
@@ -55,7 +81,7 @@ impl Target {
             ("prefix", &variables.prefix),
         ];
         let values: Vec<_> = values.into_iter().chain(gateway).collect();
-        self.rendered(&format!("role `{}`", role.name), &role.command, &role.env, &values)
+        self.filled(&format!("role `{}`", role.name), &role.command, &role.env, &values)
     }
 
     /// The command that fills the empty database at `postgres`; `None` when the target has no `[setup]`.
@@ -64,7 +90,20 @@ impl Target {
     /// As [`Target::render`].
     pub fn render_setup(&self, postgres: &str) -> Result<Option<Rendered>, ManifestError> {
         let setup = self.setup.as_ref();
-        setup.map(|s| self.rendered("`[setup]`", &s.command, &s.env, &[("postgres", postgres)])).transpose()
+        let filled =
+            setup.map(|s| self.filled("`[setup]`", &s.command, &s.env, &[("postgres", postgres)])).transpose()?;
+        filled.map(|(words, env)| self.found(words, env)).transpose()
+    }
+
+    /// The same for a set-up that runs in a container.
+    ///
+    /// # Errors
+    /// When a template fails.
+    pub fn render_setup_container(&self, postgres: &str) -> Result<Option<RenderedContainer>, ManifestError> {
+        let setup = self.setup.as_ref();
+        let filled =
+            setup.map(|s| self.filled("`[setup]`", &s.command, &s.env, &[("postgres", postgres)])).transpose()?;
+        Ok(filled.map(|(command, env)| RenderedContainer { command, env }))
     }
 
     /// The command that compiles the target, to be run in [`Target::directory`]; `None` when the manifest has no `build`.
@@ -79,22 +118,26 @@ impl Target {
         Ok(Some(Rendered { program, arguments: arguments.to_vec(), env: BTreeMap::new() }))
     }
 
-    fn rendered(
+    fn found(&self, words: Vec<String>, env: BTreeMap<String, String>) -> Result<Rendered, ManifestError> {
+        let mut words = words.into_iter();
+        let program = words.next().unwrap_or_default();
+        Ok(Rendered { program: program::find(&program, &self.directory)?, arguments: words.collect(), env })
+    }
+
+    fn filled(
         &self,
         what: &str,
         command: &[String],
         env: &BTreeMap<String, String>,
         values: &[(&str, &str)],
-    ) -> Result<Rendered, ManifestError> {
+    ) -> Result<Filled, ManifestError> {
         let directory = self.directory.display().to_string();
         let values: Vec<_> = values.iter().copied().chain([("directory", directory.as_str())]).collect();
         let fill = |text: &String| {
             fill(text, &values).map_err(|why| ManifestError(format!("{what} of {}: `{text}`: {why}", self.name)))
         };
-        let mut words = command.iter().map(fill);
-        let program = words.next().unwrap_or_else(|| Ok(String::new()))?;
-        let arguments = words.collect::<Result<_, _>>()?;
+        let words = command.iter().map(fill).collect::<Result<_, _>>()?;
         let env = env.iter().map(|(name, text)| Ok((name.clone(), fill(text)?))).collect::<Result<_, _>>()?;
-        Ok(Rendered { program: program::find(&program, &self.directory)?, arguments, env })
+        Ok((words, env))
     }
 }

@@ -17,7 +17,6 @@ use crate::fault::{Kind, StormSpec};
 use crate::judgement::Verdict;
 use crate::report::style::Tone;
 use crate::runner::{CaseReport, Options, Planned, RunError, Session};
-use crate::sandbox::StackConfig;
 use crate::suite::{Case, Explore, Suite};
 use crate::target::Target;
 
@@ -76,7 +75,7 @@ pub(super) fn hunt(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let palette = colour.for_stderr();
     let jobs = args.jobs.map_or_else(default_jobs, usize::from);
     let conditions = conditions(args, &target, &grounds);
-    let stack = StackConfig::from_env().map_err(|error| RunError::Configuration(error.to_string()))?;
+    let stack = args.stack.config()?;
     let tasks: Vec<Task> = (0..hunts.len())
         .flat_map(|hunt| (1..=args.seeds).map(move |seed| (hunt, seed)))
         .flat_map(|(hunt, seed)| Way::ALL.map(|way| Task { hunt, way, seed }))

@@ -20,17 +20,15 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::MetadataPartition;
 use rdkafka::types::RDKafkaErrorCode;
-use tokio::sync::Mutex;
 
-use self::broker::Broker;
 pub use self::phantom::{PhantomMember, Seen};
 pub use self::poison::{Poisoned, Sort};
 pub use self::reproduce::Copied;
 pub use self::rewind::Rewound;
-use super::needs::KafkaPrograms;
-use super::place::Place;
-use super::service::{on_free_ports, until_ready};
-use super::{Killed, Process, Processes, ServiceError, StackConfig, StartError};
+use super::ground::Ground;
+use super::server::Server;
+use super::service::on_free_ports;
+use super::{Killed, Port, ServiceError, StackConfig, StartError};
 
 const SERVER: &str = "kafka";
 /// A JVM on an overloaded machine.
@@ -45,10 +43,10 @@ const POLL: Duration = Duration::from_millis(20);
 /// A Kafka broker. What it acknowledged survives the death of its process.
 #[derive(Debug)]
 pub struct Kafka {
-    broker: Broker,
-    processes: Processes,
-    /// Empty while it is killed.
-    process: Mutex<Option<Process>>,
+    server: Server,
+    port: Port,
+    /// For its controller, while the broker may be started again.
+    _controller_port: Port,
     admin: Admin,
 }
 
@@ -62,16 +60,11 @@ impl std::fmt::Debug for Admin {
 }
 
 impl Kafka {
-    pub(super) async fn start_new(
-        config: &StackConfig,
-        programs: &KafkaPrograms,
-        place: &Place,
-        processes: &Processes,
-    ) -> Result<Self, StartError> {
-        on_free_ports(&config.ports, |ports| async {
-            let broker = Broker::configure(config, programs, place, ports)?;
-            let (admin, process) = (admin(broker.address())?, Mutex::new(None));
-            let kafka = Self { broker, processes: processes.clone(), process, admin };
+    pub(super) async fn start_new(config: &StackConfig, ground: &Ground) -> Result<Self, StartError> {
+        on_free_ports(&config.ports, |[port, controller]| async {
+            let server = broker::server(ground, [&port, &controller])?;
+            let admin = admin(port.address())?;
+            let kafka = Self { server, port, _controller_port: controller, admin };
             kafka.start().await?;
             Ok(kafka)
         })
@@ -81,7 +74,7 @@ impl Kafka {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.broker.address()
+        self.port.address()
     }
 
     /// Creates topics, given by name and number of partitions, and waits until each partition has a leader.
@@ -93,19 +86,43 @@ impl Kafka {
             // librdkafka takes an empty request for a mistake.
             return Ok(());
         }
+        let end = Instant::now() + ANSWER_DEADLINE;
+        let mut wanted = topics.to_vec();
+        loop {
+            wanted = self.try_to_create(&wanted).await?;
+            if wanted.is_empty() {
+                break;
+            }
+            if Instant::now() >= end {
+                let names: Vec<&str> = wanted.iter().map(|(name, _)| name.as_str()).collect();
+                return Err(failure(format!("create the topics {names:?}"), &"no broker serves"));
+            }
+            tokio::time::sleep(METADATA_EVERY).await;
+        }
+        for (name, partitions) in topics {
+            self.until_led(name, *partitions).await?;
+        }
+        Ok(())
+    }
+
+    /// Those that could not be created because the controller had no broker to put them on: it takes a broker that has not
+    /// been given the processor for some seconds for gone, and takes it back with its next heartbeat.
+    async fn try_to_create(&self, topics: &[(String, i32)]) -> Result<Vec<(String, i32)>, ServiceError> {
         let new: Vec<_> = topics
             .iter()
             .map(|(name, partitions)| NewTopic::new(name, *partitions, TopicReplication::Fixed(1)))
             .collect();
         let answers =
             self.admin.0.create_topics(&new, &options()).await.map_err(|error| failure("create topics", &error))?;
+        let mut homeless = Vec::new();
         for answer in answers {
-            answer.map_err(|(name, code)| failure(format!("create the topic `{name}`"), &code))?;
+            match answer {
+                Ok(_) => {}
+                Err((name, RDKafkaErrorCode::InvalidReplicationFactor)) => homeless.push(name),
+                Err((name, code)) => return Err(failure(format!("create the topic `{name}`"), &code)),
+            }
         }
-        for (name, partitions) in topics {
-            self.until_led(name, *partitions).await?;
-        }
-        Ok(())
+        Ok(topics.iter().filter(|(name, _)| homeless.contains(name)).cloned().collect())
     }
 
     /// Deletes topics. Content with those that are not there.
@@ -133,10 +150,7 @@ impl Kafka {
     /// # Errors
     /// When it is still there after the deadline.
     pub async fn kill(&self) -> Result<Killed, ServiceError> {
-        match self.process.lock().await.take() {
-            None => Ok(Killed::nothing(SERVER)),
-            Some(process) => Killed::kill(SERVER, &process, GONE_DEADLINE).await,
-        }
+        self.server.kill(GONE_DEADLINE).await
     }
 
     /// Starts it again on the same port and data, and waits until its metadata names a broker that serves. Content if it runs.
@@ -144,35 +158,31 @@ impl Kafka {
     /// # Errors
     /// When it does not get ready.
     pub async fn start(&self) -> Result<(), StartError> {
-        let mut running = self.process.lock().await;
-        if running.as_ref().is_some_and(|process| process.try_status().is_none()) {
-            return Ok(());
+        match self.server.down().await {
+            Some(down) => down.start(READY_DEADLINE, || self.probe()).await,
+            None => Ok(()),
         }
-        let process = self.processes.spawn(&self.broker.spec())?;
-        until_ready(SERVER, &process, READY_DEADLINE, || self.probe()).await?;
-        *running = Some(process);
-        Ok(())
     }
 
     /// Whether it runs.
     pub(in crate::sandbox) async fn is_running(&self) -> bool {
-        self.process.lock().await.as_ref().is_some_and(|process| process.try_status().is_none())
+        self.server.is_running().await
     }
 
     /// How it ended, if nobody ended it. Never waits: whoever holds the lock is starting or ending it.
     pub(in crate::sandbox) fn has_ended(&self) -> Option<ExitStatus> {
-        self.process.try_lock().ok()?.as_ref()?.try_status()
+        self.server.has_ended()
     }
 
     /// The last lines of its log.
     #[must_use]
     pub fn log_tail(&self, lines: usize) -> String {
-        super::process::log_tail(&self.broker.log(), lines)
+        self.server.log_tail(lines)
     }
 
     /// What a client of the harness begins with.
     fn client(&self) -> ClientConfig {
-        client(self.broker.address())
+        client(self.address())
     }
 
     /// A broker is in the metadata when the controller lets it serve.

@@ -7,6 +7,7 @@ use nix::unistd::{AccessFlags, User, access, geteuid};
 use crate::sandbox::StackConfig;
 
 const DEBIAN_POSTGRES: &str = "/usr/lib/postgresql";
+const CLASS_ARCHIVE: &str = "classes.jsa";
 
 /// Whom to run Postgres as when we are root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,11 @@ pub(super) fn kafka_jars(config: &StackConfig) -> Result<Vec<PathBuf>, String> {
         return Err(format!("{} has no kafka_2.13-*.jar", folder.display()));
     }
     Ok(jars)
+}
+
+/// What `ci/setup` puts beside the jars. Java passes over one that does not fit it.
+pub(super) fn class_archive(config: &StackConfig) -> Option<PathBuf> {
+    Some(config.kafka_jars().join(CLASS_ARCHIVE)).filter(|archive| archive.is_file())
 }
 
 /// The version in the name of the broker's own jar.

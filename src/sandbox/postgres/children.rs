@@ -6,6 +6,8 @@ use std::fs;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
+use crate::sandbox::process::Stat;
+
 /// A process, told apart from a later one with the same number by the time it was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Child {
@@ -47,24 +49,6 @@ fn children(is_meant: impl Fn(u32, &Stat) -> bool) -> Vec<Child> {
         Some(Child { pid, started: stat.started })
     };
     pids.filter_map(child).collect()
-}
-
-/// What `/proc/<pid>/stat` says.
-struct Stat {
-    state: char,
-    parent: u32,
-    started: u64,
-}
-
-impl Stat {
-    fn of(pid: u32) -> Option<Self> {
-        let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The second field is the name, in parentheses, and may itself contain some. The third follows the last one.
-        let mut fields = line.rsplit_once(')')?.1.split_whitespace();
-        let (state, parent) = (fields.next()?.chars().next()?, fields.next()?.parse().ok()?);
-        // Field 22; two have been taken since field 3.
-        Some(Self { state, parent, started: fields.nth(17)?.parse().ok()? })
-    }
 }
 
 #[cfg(test)]

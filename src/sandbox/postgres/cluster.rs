@@ -1,23 +1,22 @@
-//! The files of a Postgres server: data directory, settings, log.
+//! The files of a Postgres server that is a process: data directory, settings, log.
 
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{SERVER, USER, kept};
+use super::{SERVER, SETTINGS, USER, kept};
 use crate::sandbox::needs::PostgresPrograms;
 use crate::sandbox::place::Place;
-use crate::sandbox::service::{plain_env, write};
-use crate::sandbox::{Port, Process, ProcessSpec, Processes, SpawnError, StackConfig, StartError};
+use crate::sandbox::service::{plain_env, socket_path, write};
+use crate::sandbox::{Port, ProcessSpec, Processes, SpawnError, StackConfig, StartError};
 
 /// `initdb` takes a third of a second in memory; a slow disk and a busy machine need more.
 const INITDB_DEADLINE: Duration = Duration::from_secs(60);
 const LOG_LINES: usize = 15;
 
-/// A data directory that has been made, without a port yet.
+/// A data directory that has been made.
 #[derive(Clone, Debug)]
 pub(super) struct Initialised {
     folder: PathBuf,
@@ -25,13 +24,6 @@ pub(super) struct Initialised {
     user: Option<(u32, u32)>,
     password: String,
     name: String,
-}
-
-/// A data directory and the port of its server.
-#[derive(Debug)]
-pub(super) struct Cluster {
-    files: Initialised,
-    port: Port,
 }
 
 /// Makes a data directory: a copy of one that is kept, else by `initdb`.
@@ -98,7 +90,7 @@ async fn initdb(files: &Initialised, programs: &PostgresPrograms, processes: &Pr
         log: folder.join("initdb.log"),
         ..files.spec()
     };
-    let process = processes.spawn(&initdb).map_err(|error| files.not_spawned(error))?;
+    let process = processes.spawn(&initdb).map_err(|error| files.explained(error.into()))?;
     let log = || process.log_tail(LOG_LINES);
     match process.wait(INITDB_DEADLINE).await {
         Some(status) if status.success() => Ok(()),
@@ -110,61 +102,41 @@ async fn initdb(files: &Initialised, programs: &PostgresPrograms, processes: &Pr
     }
 }
 
-impl Cluster {
+impl Initialised {
     /// Writes the settings, replacing those of an earlier try with another port.
-    pub(super) fn configure(files: &Initialised, port: Port) -> Result<Self, StartError> {
-        let settings = format!(
-            "listen_addresses = '127.0.0.1'\n\
-             port = {port}\n\
-             unix_socket_directories = ''\n\
-             cluster_name = '{name}'\n\
-             # Several instances of several sandboxes, each with a pool.\n\
-             max_connections = 300\n\
-             deadlock_timeout = 200ms\n\
-             shared_buffers = 64MB\n\
-             # Survives the death of every process, not of the machine. synchronous_commit stays on: without it\n\
-             # a kill loses acknowledged commits, and the service would be blamed.\n\
-             fsync = off\n\
-             full_page_writes = off\n\
-             max_wal_size = 1GB\n\
-             # With who met which error in which database, to see what became of a fault.
-             log_line_prefix = '%m [%p] %a %e %d '
-             # In files of the data directory, so that a kill leaves nothing elsewhere.\n\
-             dynamic_shared_memory_type = mmap\n",
-            port = port.number(),
-            name = files.name,
-        );
+    pub(super) fn configure(&self, port: &Port) -> Result<ProcessSpec, StartError> {
+        let own = [
+            ("listen_addresses", "127.0.0.1".to_owned()),
+            ("port", port.number().to_string()),
+            // Seen from its data directory.
+            ("unix_socket_directories", if self.socket(port).is_some() { ".".to_owned() } else { String::new() }),
+            ("cluster_name", self.name.clone()),
+            // In files of the data directory, so that a kill leaves nothing elsewhere.
+            ("dynamic_shared_memory_type", "mmap".to_owned()),
+        ];
+        let common = SETTINGS.map(|(name, value)| (name, value.to_owned()));
+        let text: String = own.into_iter().chain(common).map(|(name, value)| format!("{name} = '{value}'\n")).collect();
         // Read after postgresql.conf and always there.
-        write(SERVER, &files.data().join("postgresql.auto.conf"), &settings)?;
-        Ok(Self { files: files.clone(), port })
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.port.address()
+        write(SERVER, &self.data().join("postgresql.auto.conf"), &text)?;
+        Ok(self.spec())
     }
 
     pub(super) fn password(&self) -> &str {
-        &self.files.password
+        &self.password
     }
 
     /// How the titles of all its processes but the first begin.
     pub(super) fn title(&self) -> String {
-        format!("postgres: {}: ", self.files.name)
+        format!("postgres: {}: ", self.name)
     }
 
-    pub(super) fn log(&self) -> PathBuf {
-        self.files.log()
-    }
-
-    /// Starts the server; it is not ready yet.
-    pub(super) fn spawn(&self, processes: &Processes) -> Result<Process, StartError> {
-        processes.spawn(&self.files.spec()).map_err(|error| self.files.not_spawned(error))
-    }
-}
-
-impl Initialised {
     fn data(&self) -> PathBuf {
         self.folder.join("data")
+    }
+
+    /// Its local socket, where its path is short enough for one.
+    pub(super) fn socket(&self, port: &Port) -> Option<PathBuf> {
+        socket_path(self.data().join(format!(".s.PGSQL.{}", port.number())))
     }
 
     fn password_file(&self) -> PathBuf {
@@ -176,16 +148,16 @@ impl Initialised {
     }
 
     /// A refusal for want of permission mostly means that the temporary directory is below a folder that only root may enter.
-    fn not_spawned(&self, error: SpawnError) -> StartError {
+    pub(super) fn explained(&self, error: StartError) -> StartError {
         match error {
-            SpawnError::Refused { why, .. } if why.kind() == ErrorKind::PermissionDenied => {
+            StartError::Spawn(SpawnError::Refused { why, .. }) if why.kind() == ErrorKind::PermissionDenied => {
                 StartError::Files { server: SERVER, path: self.folder.clone(), why }
             }
-            error => error.into(),
+            error => error,
         }
     }
 
-    fn log(&self) -> PathBuf {
+    pub(super) fn log(&self) -> PathBuf {
         // Beside the folder, which belongs to another user.
         self.folder.with_extension("log")
     }

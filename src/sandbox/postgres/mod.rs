@@ -2,6 +2,7 @@
 
 mod children;
 mod cluster;
+mod contained;
 mod kept;
 mod read_only;
 mod sessions;
@@ -14,15 +15,15 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Executor as _};
-use tokio::sync::Mutex;
 
-use self::cluster::Cluster;
 pub use self::read_only::{ReadOnly, WasReadOnly};
 pub use self::sessions::EndedSessions;
-use super::needs::PostgresPrograms;
-use super::place::Place;
-use super::service::{on_free_ports, until_ready};
-use super::{Killed, Process, Processes, ServiceError, StackConfig, StartError};
+use super::ground::{Ground, Machine};
+use super::running::{Program, Running};
+use super::server::Server;
+use super::service::on_free_ports;
+use super::{Killed, Port, ServiceError, StackConfig, StartError};
+use crate::link::Upstream;
 
 const SERVER: &str = "postgres";
 const USER: &str = "fireassay";
@@ -38,6 +39,20 @@ const GONE_DEADLINE: Duration = Duration::from_secs(10);
 const GONE_EVERY: Duration = Duration::from_millis(1);
 /// For the orderly end, in which Postgres removes its shared memory.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
+/// What is the same wherever it runs.
+const SETTINGS: [(&str, &str); 7] = [
+    // Several instances of several sandboxes, each with a pool.
+    ("max_connections", "300"),
+    ("deadlock_timeout", "200ms"),
+    ("shared_buffers", "64MB"),
+    // Survives the death of every process, not of the machine. synchronous_commit stays on: without it a kill loses
+    // acknowledged commits, and the service would be blamed.
+    ("fsync", "off"),
+    ("full_page_writes", "off"),
+    ("max_wal_size", "1GB"),
+    // With who met which error in which database, to see what became of a fault.
+    ("log_line_prefix", "%m [%p] %a %e %d "),
+];
 /// The longest name Postgres keeps whole.
 const NAME_BYTES_MAX: usize = 63;
 
@@ -45,58 +60,80 @@ const NAME_BYTES_MAX: usize = 63;
 /// death of the processes but not of the machine; everything acknowledged is in the system's memory (`synchronous_commit` stays on).
 #[derive(Debug)]
 pub struct Postgres {
-    cluster: Cluster,
-    processes: Processes,
-    /// Empty while it is killed.
-    process: Mutex<Option<Process>>,
+    server: Server,
+    port: Port,
+    password: String,
+    /// How the titles of all its processes but the first begin. In a container they need not be told apart.
+    title: Option<String>,
     pool: PgPool,
     /// Whether a database can be cloned by copying files, the quicker way for many small tables (since version 15).
     copies_files: bool,
 }
 
 impl Postgres {
-    pub(super) async fn start_new(
-        config: &StackConfig,
-        programs: &PostgresPrograms,
-        place: &Place,
-        processes: &Processes,
-    ) -> Result<Self, StartError> {
+    pub(super) async fn start_new(config: &StackConfig, ground: &Ground) -> Result<Self, StartError> {
         // Our own client would send it with every connection, and has no way not to.
         if std::env::var_os("PGOPTIONS").is_some_and(|options| !options.is_empty()) {
             let why = "PGOPTIONS is set, and would change what is tested; run again with `env -u PGOPTIONS`".to_owned();
             return Err(StartError::Client { server: SERVER, why });
         }
-        let initialised = cluster::initialise(config, programs, place, processes).await?;
-        on_free_ports(&config.ports, |[port]| async {
-            let cluster = Cluster::configure(&initialised, port)?;
-            processes.guard_title(&cluster.title());
-            let options = PgConnectOptions::new()
-                .host("127.0.0.1")
-                .ssl_mode(PgSslMode::Disable)
-                .port(cluster.address().port())
-                .username(USER)
-                .password(cluster.password())
-                .database(OWN_DATABASE);
-            let pool =
-                PgPoolOptions::new().max_connections(4).acquire_timeout(STATEMENT_DEADLINE).connect_lazy_with(options);
-            let process = launch(&cluster, processes, &pool).await?;
-            let copies_files = version(&pool).await.is_ok_and(|version| version >= 150_000);
-            let process = Mutex::new(Some(process));
-            Ok(Self { cluster, processes: processes.clone(), process, pool, copies_files })
-        })
-        .await
+        match &ground.machine {
+            Machine::Processes(programs) => {
+                let files = cluster::initialise(config, &programs.postgres, &ground.place, &ground.processes).await?;
+                ground.processes.guard_title(&files.title());
+                on_free_ports(&config.ports, |[port]| async {
+                    let program = Program::Process(ground.processes.clone(), files.configure(&port)?);
+                    let server = Server::new(SERVER, program, files.log()).listening_on(files.socket(&port));
+                    let started = Self::launch(server, port, files.password(), Some(files.title())).await;
+                    started.map_err(|error| files.explained(error))
+                })
+                .await
+            }
+            Machine::Docker(docker, images) => {
+                on_free_ports(&config.ports, |[port]| async {
+                    let password = format!("{:032x}", rand::random::<u128>());
+                    let log = ground.place.path().join("postgres.log");
+                    let container = contained::container(docker, &images.postgres, &log, &port, &password);
+                    let server = Server::new(SERVER, Program::Container(Box::new(container)), log);
+                    Self::launch(server, port, &password, None).await
+                })
+                .await
+            }
+        }
+    }
+
+    async fn launch(server: Server, port: Port, password: &str, title: Option<String>) -> Result<Self, StartError> {
+        let options = PgConnectOptions::new()
+            .host("127.0.0.1")
+            .ssl_mode(PgSslMode::Disable)
+            .port(port.number())
+            .username(USER)
+            .password(password)
+            .database(OWN_DATABASE);
+        let pool =
+            PgPoolOptions::new().max_connections(4).acquire_timeout(STATEMENT_DEADLINE).connect_lazy_with(options);
+        let mut postgres = Self { server, port, password: password.to_owned(), title, pool, copies_files: false };
+        postgres.start().await?;
+        postgres.copies_files = version(&postgres.pool).await.is_ok_and(|version| version >= 150_000);
+        Ok(postgres)
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.cluster.address()
+        self.port.address()
+    }
+
+    /// Where links connect to.
+    #[must_use]
+    pub fn upstream(&self) -> Upstream {
+        self.server.upstream(&self.port)
     }
 
     /// How to connect to `database` when Postgres is seen at `at`: its own address, or that of a link. The user may do everything.
     #[must_use]
     pub fn url(&self, database: &str, at: SocketAddr) -> String {
-        format!("postgres://{USER}:{}@{at}/{database}", self.cluster.password())
+        format!("postgres://{USER}:{}@{at}/{database}", self.password)
     }
 
     /// How the harness itself connects to `database`: faults on the target's sessions leave this one alone.
@@ -139,14 +176,22 @@ impl Postgres {
     /// # Errors
     /// When some are still there after the deadline.
     pub async fn kill(&self) -> Result<Killed, ServiceError> {
-        let mut running = self.process.lock().await;
+        match &self.title {
+            // Whatever is in a container ends with its first process.
+            None => self.server.kill(GONE_DEADLINE).await,
+            Some(title) => self.kill_titled(title).await,
+        }
+    }
+
+    async fn kill_titled(&self, title: &str) -> Result<Killed, ServiceError> {
+        let mut running = self.server.running().await;
         let start = Instant::now();
         let process = running.take().filter(|process| process.try_status().is_none());
-        let mut pids: Vec<u32> = process.iter().map(Process::pid).collect();
+        let mut pids: Vec<u32> = process.iter().map(Running::pid).collect();
         let mut children = process.iter().flat_map(|process| children::of(process.pid())).collect::<Vec<_>>();
         pids.extend(children.iter().map(|child| child.pid));
         if let Some(process) = process {
-            process.kill();
+            process.kill().await;
             children.iter().for_each(children::Child::kill);
             let _ = process.wait(GONE_DEADLINE).await;
         }
@@ -154,7 +199,7 @@ impl Postgres {
         // postmaster refuses to start: "pre-existing shared memory block is still in use".
         loop {
             // Those that were forked in the meantime.
-            let late = children::titled(&self.cluster.title());
+            let late = children::titled(title);
             late.iter().for_each(children::Child::kill);
             children.retain(|child| !child.is_gone());
             if late.is_empty() && children.is_empty() {
@@ -174,32 +219,30 @@ impl Postgres {
     /// # Errors
     /// When it does not get ready.
     pub async fn start(&self) -> Result<(), StartError> {
-        let mut running = self.process.lock().await;
-        if running.as_ref().is_none_or(|process| process.try_status().is_some()) {
-            *running = Some(launch(&self.cluster, &self.processes, &self.pool).await?);
-        }
-        Ok(())
+        let Some(down) = self.server.down().await else { return Ok(()) };
+        let probe = || async { self.pool.execute("SELECT 1").await.map(drop).map_err(|error| error.to_string()) };
+        down.start(READY_DEADLINE, probe).await
     }
 
     /// Whether it runs.
     pub(in crate::sandbox) async fn is_running(&self) -> bool {
-        self.process.lock().await.as_ref().is_some_and(|process| process.try_status().is_none())
+        self.server.is_running().await
     }
 
     /// How it ended, if nobody ended it. Never waits: whoever holds the lock is starting or ending it.
     pub(in crate::sandbox) fn has_ended(&self) -> Option<ExitStatus> {
-        self.process.try_lock().ok()?.as_ref()?.try_status()
+        self.server.has_ended()
     }
 
     /// The last lines of its log.
     #[must_use]
     pub fn log_tail(&self, lines: usize) -> String {
-        super::process::log_tail(&self.cluster.log(), lines)
+        self.server.log_tail(lines)
     }
 
     /// Ends it, quickly but in good order.
     pub(super) async fn stop(&self) {
-        if let Some(process) = self.process.lock().await.as_ref() {
+        if let Some(Running::Process(process)) = self.server.running().await.as_ref() {
             process.signal_leader(Signal::SIGQUIT);
             let _ = process.wait(STOP_DEADLINE).await;
         }
@@ -217,7 +260,7 @@ impl Postgres {
         what: impl Fn() -> String,
     ) -> Result<T, ServiceError> {
         // The pool would go on trying to connect until its deadline.
-        if self.process.lock().await.is_none() {
+        if self.server.running().await.is_none() {
             return Err(failure(what(), "it has been killed and not started again"));
         }
         match tokio::time::timeout(STATEMENT_DEADLINE, statement).await {
@@ -230,19 +273,14 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        if let Some(process) = self.process.get_mut() {
+        if let Some(Running::Process(process)) = self.server.running_mut() {
             process.signal_leader(Signal::SIGQUIT);
             process.wait_blocking(STOP_DEADLINE);
         }
-        children::titled(&self.cluster.title()).iter().for_each(children::Child::kill);
+        if let Some(title) = &self.title {
+            children::titled(title).iter().for_each(children::Child::kill);
+        }
     }
-}
-
-async fn launch(cluster: &Cluster, processes: &Processes, pool: &PgPool) -> Result<Process, StartError> {
-    let process = cluster.spawn(processes)?;
-    let probe = || async { pool.execute("SELECT 1").await.map(drop).map_err(|error| error.to_string()) };
-    until_ready(SERVER, &process, READY_DEADLINE, probe).await?;
-    Ok(process)
 }
 
 async fn version(pool: &PgPool) -> Result<i32, sqlx::Error> {

@@ -43,7 +43,7 @@ impl Postgres {
     pub async fn make_read_only(&self, database: &str) -> Result<ReadOnly, ServiceError> {
         let what = || format!("make the database `{database}` read-only");
         let name = quoted(database, what)?;
-        let log = self.cluster.log();
+        let log = self.server.log().to_owned();
         let from = std::fs::metadata(&log).map_err(|error| failure(what(), &error))?.len();
         self.execute(format!("ALTER DATABASE {name} SET default_transaction_read_only = on"), what).await?;
         let ended = self.end_sessions(database).await?;

@@ -18,14 +18,14 @@ const TAIL_BYTES_MAX: u64 = 64 * 1024;
 /// The most that a tail shows of one line.
 const LINE_CHARS_MAX: usize = 400;
 
-pub(super) struct BoundedLog {
+pub(in crate::sandbox) struct BoundedLog {
     path: PathBuf,
     file: File,
     bytes: u64,
 }
 
 impl BoundedLog {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(in crate::sandbox) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let bytes = file.metadata()?.len();
         Ok(Self { path: path.to_owned(), file, bytes })
@@ -51,7 +51,7 @@ impl BoundedLog {
         Ok(copied)
     }
 
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(in crate::sandbox) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.bytes >= LOG_BYTES_MAX {
             let mut old = self.path.clone().into_os_string();
             old.push(".old");

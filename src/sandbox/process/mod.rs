@@ -11,6 +11,7 @@ mod log;
 mod mark;
 mod spawner;
 mod spec;
+mod stat;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,8 +27,9 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use tokio::sync::watch;
 
-pub(in crate::sandbox) use self::log::tail as log_tail;
+pub(in crate::sandbox) use self::log::{BoundedLog, tail as log_tail};
 pub use self::spec::{ProcessSpec, SpawnError};
+pub(in crate::sandbox) use self::stat::Stat;
 
 use self::guardian::Guardian;
 use self::spawner::Spawner;
@@ -35,7 +37,7 @@ use self::spawner::Spawner;
 /// How long a killed process may take to be gone before we stop waiting for it in a destructor.
 const GONE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long an exit waits for the rest of the output. Only a child that left its group can make it take that long.
-const OUTPUT_DEADLINE: Duration = Duration::from_millis(200);
+pub(in crate::sandbox) const OUTPUT_DEADLINE: Duration = Duration::from_millis(200);
 /// Pause between two looks at a group that is about to stop.
 const FREEZE_PROBE_EVERY: Duration = Duration::from_millis(1);
 /// Threads that copy output or wait need little stack.
@@ -82,7 +84,7 @@ impl Processes {
         };
         let unwritable = |why| SpawnError::Log { name: spec.name.clone(), log: spec.log.clone(), why };
 
-        let log = log::BoundedLog::open(&spec.log).map_err(unwritable)?;
+        let log = BoundedLog::open(&spec.log).map_err(unwritable)?;
         let (output, input) = io::pipe().map_err(refused)?;
         let mark = format!("{}-{}", self.shared.mark, self.shared.next.fetch_add(1, Ordering::Relaxed));
         let mut command = spec.command();

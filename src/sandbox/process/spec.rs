@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::death;
+use crate::sandbox::docker::Image;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -43,6 +44,16 @@ pub enum SpawnError {
         directory: PathBuf,
         /// The system's reason.
         why: io::Error,
+    },
+    /// The daemon did not start a container.
+    #[error("failed to start {name} (a container of {image}): {why}")]
+    Container {
+        /// What runs in it.
+        name: String,
+        /// What it is made from.
+        image: Image,
+        /// The daemon's reason.
+        why: String,
     },
     /// The log could not be opened.
     #[error("failed to start {name}: its log {} cannot be written: {why}", log.display())]

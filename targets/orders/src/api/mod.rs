@@ -7,7 +7,6 @@ mod letters;
 mod orders;
 
 use std::error::Error;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use tokio::net::TcpListener;
 
 use crate::config;
 use crate::orders::Orders;
-use crate::shutdown;
+use reference_common::shutdown;
 
 use errors::ApiError;
 
@@ -41,7 +40,7 @@ type App = Arc<Orders>;
 /// When the configuration is wrong or the port is taken.
 pub(crate) async fn run(config: config::Api) -> Result<(), Box<dyn Error + Send + Sync>> {
     let app = Arc::new(Orders::new(&config.common)?);
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?.tap_io(|stream| {
+    let listener = TcpListener::bind((config.host, config.port)).await?.tap_io(|stream| {
         // Answers are small and written at once; waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
     });

@@ -9,7 +9,6 @@ mod reversals;
 mod transfers;
 
 use std::error::Error;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +47,7 @@ struct App {
 pub(crate) async fn run(config: config::Api) -> Result<(), Box<dyn Error + Send + Sync>> {
     let defects = config.defects.clone();
     let app = App { ledger: Arc::new(Ledger::new(&config)?), defects: defects.clone() };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?.tap_io(|stream| {
+    let listener = TcpListener::bind((config.host, config.port)).await?.tap_io(|stream| {
         // Answers are small and written at once; waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
     });
