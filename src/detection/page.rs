@@ -31,7 +31,7 @@ pub fn page(matrix: &Matrix, defects: &[Defect], earlier_page: &str) -> String {
     let proven = rows.iter().filter(|(_, row)| row.trim_end().ends_with(PROVEN)).count();
     let mut page = format!(
         "# Detection matrix\n\n\
-         Each row is a mistake that the reference target makes on request. `certain`: every run of the case shows it; it is\n\
+         Each row is a mistake that a reference target makes on request. `certain`: every run of the case shows it; it is\n\
          proven when at least 19 of 20 runs caught it, or all where there were fewer. `likely`: a run shows it with some luck;\n\
          it is proven when at least one caught it, and the row says what luck it takes. Caught means that the requirement in\n\
          `caught by` was violated. A run in which any was violated that is neither this one nor in `may also break` spoils\n\
