@@ -251,7 +251,11 @@ mod tests {
 
     #[test]
     fn a_daemon_elsewhere_is_told_by_its_name() {
-        assert!(["", "unix:///var/run/docker.sock", "tcp://127.0.0.1:2375", "tcp://localhost:2376"].into_iter().all(is_here));
+        assert!(
+            ["", "unix:///var/run/docker.sock", "tcp://127.0.0.1:2375", "tcp://localhost:2376"]
+                .into_iter()
+                .all(is_here)
+        );
         assert!(!["tcp://build-host:2375", "ssh://me@build-host", "tcp://10.0.0.7:2375"].into_iter().any(is_here));
     }
 }

@@ -9,9 +9,12 @@ use crate::sandbox::Backend;
 use crate::sandbox::docker::Image;
 use crate::target::{InContainer, Volume};
 
+/// How the role of the smallest manifest is started.
+const COMMAND: &str = r#"command = ["sh", "-c", "exit"]"#;
+
 /// The smallest manifest whose role is a container, with more said of it.
 fn contained(more: &str) -> String {
-    manifest(more).replacen("command = [\"sh\"]", "image = \"acme:1.4\"", 1)
+    manifest(more).replacen(COMMAND, "image = \"acme:1.4\"", 1)
 }
 
 #[track_caller]
@@ -39,7 +42,8 @@ fn a_role_in_a_container_is_read() {
 
 #[test]
 fn what_the_servers_run_as_is_read() {
-    let target = target(&format!("backend = \"docker\"\nimages = {{ redis = \"redis:7\" }}\n{}", manifest(""))).unwrap();
+    let target =
+        target(&format!("backend = \"docker\"\nimages = {{ redis = \"redis:7\" }}\n{}", manifest(""))).unwrap();
     assert_eq!(target.backend, Some(Backend::Docker));
     assert_eq!((target.images.redis, target.images.kafka), (Some(Image::named("redis:7")), None));
     assert_eq!(super::example::target(&manifest("")).unwrap().backend, None);
@@ -47,10 +51,57 @@ fn what_the_servers_run_as_is_read() {
 
 #[test]
 fn mistakes_are_told() {
-    check(&format!("backend = \"dokcer\"\n{}", manifest("")), expect![[""]]);
-    check(&contained("volumes = [\"config:/etc/acme\"]"), expect![[""]]);
-    check(&contained("port = 0"), expect![[""]]);
-    check(&manifest("port = 8080"), expect![[""]]);
-    check(&manifest("").replacen("command = [\"sh\"]", "image = \"a b\"", 1), expect![[""]]);
-    check(&contained("ports = 8080"), expect![[""]]);
+    check(
+        &format!("backend = \"dokcer\"\n{}", manifest("")),
+        expect![[r#"
+        target.toml:1:11: there is no backend `dokcer`
+          |
+        1 | backend = "dokcer"
+          |           ^^^^^^^^
+          = did you mean `docker`?"#]],
+    );
+    check(
+        &contained("volumes = [\"config:/etc/acme\"]"),
+        expect![[r#"
+        target.toml:7:12: `config:/etc/acme` is not a volume
+          |
+        7 | volumes = ["config:/etc/acme"]
+          |            ^^^^^^^^^^^^^^^^^^
+          = write a path of this machine and one of the container, as in `./config:/etc/acme:ro`"#]],
+    );
+    check(
+        &contained("port = 0"),
+        expect![[r#"
+        target.toml:7:8: expected a number from 1 to 65535, found `0`
+          |
+        7 | port = 0
+          |        ^"#]],
+    );
+    check(
+        &manifest("port = 8080"),
+        expect![[r#"
+        target.toml:7:1: only a container has this
+          |
+        7 | port = 8080
+          | ^^^^
+          = name its image, as in `image = "acme:1.4"`"#]],
+    );
+    check(
+        &manifest("").replacen(COMMAND, "image = \"a b\"", 1),
+        expect![[r#"
+        target.toml:5:9: `a b` is not the name of an image
+          |
+        5 | image = "a b"
+          |         ^^^^^
+          = write it as for `docker run`, as in `acme/ledger:1.4`"#]],
+    );
+    check(
+        &contained("ports = 8080"),
+        expect![[r#"
+        target.toml:7:1: unknown key `ports`
+          |
+        7 | ports = 8080
+          | ^^^^^
+          = did you mean `port`?"#]],
+    );
 }
