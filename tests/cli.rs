@@ -153,7 +153,7 @@ fn an_unknown_suite_lists_those_there_are() {
     check_usage(
         &["list", "--suite", "legder"],
         &expect![[r#"
-        error: there is no suite `legder`: neither a file nor one of ledger, orders; did you mean `ledger`?
+        error: there is no suite `legder`: neither a file nor one of ledger, orders, ordering; did you mean `ledger`?
          next: fireassay list
     "#]],
     );

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use fireassay::profile::{self, Profile};
 
 /// Each profile, and its document.
-fn contracts() -> [(&'static dyn Profile, &'static str); 2] {
+fn contracts() -> [(&'static dyn Profile, &'static str); 3] {
     let named = |name| profile::named(name).expect("there is such a profile");
     [
         (named("ledger"), include_str!("../suites/ledger.openapi.yaml")),
         (named("orders"), include_str!("../suites/orders.openapi.yaml")),
+        (named("ordering"), include_str!("../suites/ordering.openapi.yaml")),
     ]
 }
 
@@ -60,6 +61,26 @@ fn the_openapi_document_names_every_header_field_and_body_field() {
             for field in operation.body.iter().map(|(name, _)| *name).chain(replies) {
                 assert!(document.contains(&format!("{field}:")), "{}: no field {field}", operation.name);
             }
+        }
+    }
+}
+
+/// Each profile with topics of its own contract, and their document.
+fn topics() -> [(&'static dyn Profile, &'static str); 2] {
+    let named = |name| profile::named(name).expect("there is such a profile");
+    [
+        (named("orders"), include_str!("../suites/orders.asyncapi.yaml")),
+        (named("ordering"), include_str!("../suites/ordering.asyncapi.yaml")),
+    ]
+}
+
+#[test]
+fn the_asyncapi_document_names_every_field_that_is_published_or_read() {
+    for (profile, document) in topics() {
+        let read = profile.event_fields().iter().map(|field| field.path.trim_start_matches("$."));
+        let published = profile.publications().iter().flat_map(|record| record.body).map(|(name, _)| *name);
+        for field in read.chain(published) {
+            assert!(document.contains(&format!("        {field}: {{")), "{}: no field {field}", profile.name());
         }
     }
 }

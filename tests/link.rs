@@ -872,7 +872,7 @@ async fn a_delay_ends_in_time_or_when_it_is_healed() {
 #[derive(Debug, Default)]
 struct Notes(Mutex<Vec<String>>);
 
-impl fireassay::link::Observer for Notes {
+impl link::Observer for Notes {
     fn now(&self) -> Moment {
         Moment(0)
     }
@@ -888,7 +888,7 @@ async fn an_observer_hears_what_became_of_every_exchange() {
     let upstream = Upstream::http(created).await;
     let notes = Arc::new(Notes::default());
     let edge = Edge::try_from("client->api-1".to_owned()).unwrap();
-    let observer: Arc<dyn fireassay::link::Observer> = notes.clone();
+    let observer: Arc<dyn link::Observer> = notes.clone();
     let link = Link::open_observed(edge, upstream.address, Protocol::Http, 1, Some(observer)).await.unwrap();
     link.accept();
     ask(&mut connect(&link).await, HEALTH, 1).await;

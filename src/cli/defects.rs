@@ -4,16 +4,20 @@ mod hunt;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::failure::{Failure, did_you_mean};
 use super::output::{Colour, answer, note};
-use super::select::default_jobs;
+use super::select::{default_jobs, read_settle, with_settle};
 use super::stack::StackArgs;
 use super::{exit, interrupt, locate, progress};
 use crate::detection::{Catalogue, Defect, Matrix, Row, SWITCH, Sight, page};
 use crate::report::text::shell;
 use crate::runner::{self, CaseReport, Planned, Progress, Request, Sink};
-use crate::suite::Suite;
+use crate::suite::Case;
+
+/// The target that is meant unless told.
+const REFERENCE: &str = "reference";
 
 /// Prove that the suite sees: run each defect of the reference target in its case.
 ///
@@ -37,7 +41,7 @@ fewer), a likely one in at least one; 1: not so. With --hunt, 0: the sweep found
 random fault took, as far as that one found it; 1: not so.")]
 pub(super) struct Args {
     /// A target with a catalogue of defects.
-    #[arg(long, default_value = "reference", value_name = "DIR|NAME")]
+    #[arg(long, default_value = REFERENCE, value_name = "DIR|NAME")]
     target: String,
     /// A profile's own suite, or a file; the target's profile unless told.
     #[arg(long, value_name = "FILE|PROFILE")]
@@ -54,6 +58,9 @@ pub(super) struct Args {
     /// The most runs of a storm with --hunt.
     #[arg(long, requires = "hunt", default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     most: u32,
+    /// How long the target may take to recover and drain after the last fault, instead of what each case says: what is lost is waited for so long.
+    #[arg(long, value_name = "TIME", value_parser = read_settle)]
+    settle: Option<Duration>,
     /// Write the matrix to this file instead of stdout.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -75,7 +82,8 @@ pub(super) fn defects(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let suite = Arc::new(locate::suite(args.suite.as_deref(), &target)?);
     let catalogue = locate::defects(&target, &suite)?;
     let defects = choose(&catalogue, &args.defect)?;
-    let (runs, of_defect) = plan(&defects, &suite, args.seeds);
+    let cases = with_settle(suite.cases.clone(), args.settle);
+    let (runs, of_defect) = plan(&defects, &cases, args.seeds);
     let request = Request {
         target,
         suite,
@@ -164,11 +172,11 @@ fn choose(catalogue: &Catalogue, names: &[String]) -> Result<Vec<Defect>, Failur
 }
 
 /// The runs, and for each the index of its defect.
-fn plan(defects: &[Defect], suite: &Suite, seeds: u64) -> (Vec<Planned>, Vec<usize>) {
+fn plan(defects: &[Defect], cases: &[Case], seeds: u64) -> (Vec<Planned>, Vec<usize>) {
     let mut runs = Vec::new();
     let mut of_defect = Vec::new();
     for (index, defect) in defects.iter().enumerate() {
-        let case = suite.cases.iter().find(|case| case.id == defect.case);
+        let case = cases.iter().find(|case| case.id == defect.case);
         for (seed, case) in (1..=seeds).flat_map(|seed| case.map(|case| (seed, case))) {
             runs.push(Planned::drawn(case.clone(), seed).with_env([(SWITCH.into(), defect.name.clone())]));
             of_defect.push(index);
@@ -179,12 +187,19 @@ fn plan(defects: &[Defect], suite: &Suite, seeds: u64) -> (Vec<Planned>, Vec<usi
 
 /// The command as it would be typed again.
 fn command(args: &Args) -> String {
-    let mut command = format!("fireassay defects --seeds {}", args.seeds);
+    let mut command = "fireassay defects".to_owned();
+    if args.target != REFERENCE {
+        command.push_str(&format!(" --target {}", shell(&args.target)));
+    }
+    command.push_str(&format!(" --seeds {}", args.seeds));
     if args.hunt {
         command.push_str(&format!(" --hunt --most {}", args.most));
     }
     for name in &args.defect {
         command.push_str(&format!(" --defect {}", shell(name)));
+    }
+    if let Some(settle) = args.settle {
+        command.push_str(&format!(" --settle {}", humantime::format_duration(settle)));
     }
     if let Some(jobs) = args.jobs {
         command.push_str(&format!(" --jobs {jobs}"));

@@ -10,8 +10,11 @@ use crate::suite::Suite;
 use crate::target::Target;
 
 /// The suites that every binary carries, by profile, so that it works in any folder.
-const EMBEDDED: &[(&str, &str)] =
-    &[("ledger", include_str!("../../suites/ledger.toml")), ("orders", include_str!("../../suites/orders.toml"))];
+const EMBEDDED: &[(&str, &str)] = &[
+    ("ledger", include_str!("../../suites/ledger.toml")),
+    ("orders", include_str!("../../suites/orders.toml")),
+    ("ordering", include_str!("../../suites/ordering.toml")),
+];
 
 /// Where to look when a manifest is wrong.
 pub(super) const MANIFEST_KEYS: &str = "docs/target-manifest.md has every key that a manifest may have";

@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::failure::Failure;
 use super::output::{Colour, answer, failure as failure_note, note};
-use super::select::{Selection, TierChoice, default_jobs, plan, read_variable, select};
+use super::select::{Selection, TierChoice, default_jobs, plan, read_settle, read_variable, select, with_settle};
 use super::stack::StackArgs;
 use super::{exit, interrupt, locate, progress, regressions, sweep};
 use crate::explore::regression::{FOLDER, Kept};
@@ -78,6 +79,9 @@ pub(super) struct Args {
     /// Variables for every process of the target.
     #[arg(long, num_args = 1.., value_name = "NAME=VALUE", value_parser = read_variable)]
     env: Vec<(String, String)>,
+    /// How long the target may take to recover and drain after the last fault, instead of what each case says.
+    #[arg(long, value_name = "TIME", value_parser = read_settle)]
+    settle: Option<Duration>,
     /// Form of the report.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -102,7 +106,7 @@ pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let target = Arc::new(locate::target(&args.target)?);
     let suite = Arc::new(locate::suite(args.suite.as_deref(), &target)?);
     let selection = Selection { cases: &args.case, requirement: args.requirement.as_deref(), tier: args.tier };
-    let cases = select(&suite, &selection)?;
+    let cases = with_settle(select(&suite, &selection)?, args.settle);
     let mut runs = if args.no_regressions { Vec::new() } else { kept(&args.regressions, &suite, &cases, &target)? };
     let (scenarios, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(Case::is_swept);
     runs.extend(plan(&cases, args.seed, args.seeds));

@@ -1,5 +1,7 @@
 //! Which cases with which seeds.
 
+use std::time::Duration;
+
 use super::failure::{Failure, did_you_mean};
 use crate::runner::Planned;
 use crate::suite::{Case, Suite, Tier};
@@ -83,6 +85,23 @@ pub(crate) fn read_variable(text: &str) -> Result<(String, String), String> {
         return Err(hint.into());
     }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `30s`, as `--settle` takes it.
+pub(crate) fn read_settle(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(settle) if !settle.is_zero() => Ok(settle),
+        Ok(_) => Err("the target gets no time to settle".to_owned()),
+        Err(error) => Err(format!("{error}; write it as in 30s or 2m")),
+    }
+}
+
+/// The cases with this deadline for settling, if there is one, instead of their own.
+pub(crate) fn with_settle(mut cases: Vec<Case>, settle: Option<Duration>) -> Vec<Case> {
+    for case in &mut cases {
+        case.settle = settle.unwrap_or(case.settle);
+    }
+    cases
 }
 
 /// How many sandboxes at a time unless told: they mostly wait, but each has processes of its own.

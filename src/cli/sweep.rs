@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::{Failure, did_you_mean};
 use super::output::{Colour, answer, note};
 use super::run::{Format, code_with, not_unicode, write_job_summary, write_junit};
-use super::select::{default_jobs, read_variable};
+use super::select::{default_jobs, read_settle, read_variable, with_settle};
 use super::stack::StackArgs;
 use super::{exit, interrupt, locate, progress};
 use crate::explore::sweep::{Action, Outcome, Scenario, Stage, Until, sweep as carry_out};
@@ -69,6 +70,9 @@ pub(super) struct Args {
     /// Variables for every process of the target.
     #[arg(long, num_args = 1.., value_name = "NAME=VALUE", value_parser = read_variable)]
     env: Vec<(String, String)>,
+    /// How long the target may take to recover and drain after the last fault, instead of what the scenario says.
+    #[arg(long, value_name = "TIME", value_parser = read_settle)]
+    settle: Option<Duration>,
     /// Form of the report.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -112,7 +116,7 @@ impl From<ActionChoice> for Action {
 pub(super) fn sweep(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let target = Arc::new(locate::target(&args.target)?);
     let suite = Arc::new(locate::suite(args.suite.as_deref(), &target)?);
-    let cases = choose(&suite, &args.case)?;
+    let cases = with_settle(choose(&suite, &args.case)?, args.settle);
     let scenario = |case: Case| Scenario {
         case,
         seed: args.seed,

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::locate;
 use crate::explore;
 use crate::explore::sweep::{Outcome, Scenario};
+use crate::report::terminal::seconds;
 use crate::report::text::count;
 use crate::report::{Told, tell_one};
 use crate::runner::{CaseReport, Options, Planned, Session};
@@ -121,10 +122,16 @@ impl Stage {
         resets.sort_unstable();
         let (median, most) = (resets.get(resets.len() / 2)?, resets.last()?);
         let stack = session.stack_start().as_secs_f64();
-        Some(format!(
+        let mut figures = format!(
             "figures: stack ready in {stack:.1} s; reset over {}: {median} ms at the median, {most} ms at most",
             count(resets.len() as u64, "run")
-        ))
+        );
+        let told = self.told();
+        let recovered = told.iter().filter_map(|told| Some((told.report.figures.recovery?, &told.report.case)));
+        if let Some((slowest, case)) = recovered.max() {
+            figures.push_str(&format!("; slowest recovery: {} ({case})", seconds(slowest)));
+        }
+        Some(figures)
     }
 
     /// Takes the session down, if it was ever started.

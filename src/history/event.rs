@@ -175,7 +175,7 @@ pub enum RawBody {
 pub enum Outcome {
     /// It must have happened.
     Ok {
-        /// HTTP status, 2xx.
+        /// HTTP status, 2xx; 0 for a record that the broker has acknowledged.
         status: u16,
         /// The reply's fields, in the profile's terms.
         reply: Map<String, Value>,

@@ -6,6 +6,7 @@ pub mod callers;
 mod found;
 pub mod ledger;
 pub mod names;
+pub mod ordering;
 pub mod orders;
 mod programme;
 mod renumber;
@@ -28,6 +29,12 @@ pub trait Profile: fmt::Debug + Send + Sync {
     /// The operations a target has to offer, with the default HTTP mapping of each.
     fn operations(&self) -> &'static [Operation];
 
+    /// The records that callers put on the topic that a target consumes from, with the default form of each. They are
+    /// asked for like operations; only they are carried out by the harness as a producer.
+    fn publications(&self) -> &'static [Publication] {
+        &[]
+    }
+
     /// What is read back from the target besides the replies: for example `journal`.
     /// Each is an operation without fields whose reply has one field `rows`, or a SQL query of the manifest.
     fn readings(&self) -> &'static [&'static str];
@@ -49,6 +56,12 @@ pub trait Profile: fmt::Debug + Send + Sync {
 
     /// Whether its services use a payment gateway, which the harness then plays.
     fn has_gateway(&self) -> bool {
+        false
+    }
+
+    /// Whether the load is to begin only when all that the set-up asked for has been done to its end. Where work goes through a
+    /// queue, those who take it from there are then known to have joined, and a fault finds them at work.
+    fn begins_at_rest(&self) -> bool {
         false
     }
 
@@ -115,6 +128,19 @@ pub struct Operation {
     pub refusal: &'static [Field],
 }
 
+/// A record that callers publish for a target to consume, with its default form.
+#[derive(Clone, Copy, Debug)]
+pub struct Publication {
+    /// Its name, for example `publish`.
+    pub name: &'static str,
+    /// Template of the record's key.
+    pub key: &'static str,
+    /// Header templates; one that renders to nothing is left out.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// Members of its JSON value: name in the value and field of the call; the value keeps its JSON type.
+    pub body: &'static [(&'static str, &'static str)],
+}
+
 /// A field that is read from JSON.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
@@ -129,7 +155,7 @@ pub struct Field {
 /// Every profile there is.
 #[must_use]
 pub fn all() -> &'static [&'static dyn Profile] {
-    &[&ledger::Ledger, &orders::Orders]
+    &[&ledger::Ledger, &orders::Orders, &ordering::Ordering]
 }
 
 /// The profile with this name.

@@ -136,6 +136,8 @@ struct SweepRun<'a> {
     verdict: Verdict,
     violated: Vec<&'a str>,
     shortcoming: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_seconds: Option<f64>,
     /// There as long as the run's folder is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     directory: Option<&'a Path>,
@@ -175,6 +177,7 @@ impl<'a> SweepRun<'a> {
             verdict,
             violated: tried.violated().collect(),
             shortcoming: tried.shortcoming(),
+            recovery_seconds: tried.report.figures.recovery.map(|recovery| recovery.as_secs_f64()),
             directory: kept.then_some(tried.report.directory.as_path()),
         }
     }

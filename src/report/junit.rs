@@ -12,6 +12,7 @@ use junit_report::{OffsetDateTime, Report, TestCase, TestCaseBuilder, TestSuiteB
 
 use super::Told;
 use super::summary::{Standing, name, reasons, stale_sentence};
+use super::terminal::seconds;
 use super::text::clean;
 use crate::judgement::Verdict;
 
@@ -68,13 +69,20 @@ fn test_case(runs: &[&Told]) -> Option<TestCase> {
         Standing::NotApplicable => TestCaseBuilder::skipped_with_cause(&called, "not-applicable", &message),
     };
     case.set_classname(&legal(&report.profile));
+    let mut output = Vec::new();
     if standing != Standing::Pass {
         case.set_trace(&legal(&body(worst)));
         if !report.directory.as_os_str().is_empty() {
             // GitLab and Jenkins fetch the file that this line names.
-            let history = report.directory.join("history.jsonl");
-            case.set_system_out(&legal(&format!("[[ATTACHMENT|{}]]", history.display())));
+            output.push(format!("[[ATTACHMENT|{}]]", report.directory.join("history.jsonl").display()));
         }
+    }
+    // The library knows no properties.
+    if let Some(slowest) = runs.iter().filter_map(|told| told.report.figures.recovery).max() {
+        output.push(format!("slowest recovery: {}", seconds(slowest)));
+    }
+    if !output.is_empty() {
+        case.set_system_out(&legal(&output.join("\n")));
     }
     Some(case.build())
 }
@@ -175,7 +183,8 @@ mod tests {
             run it again:   fireassay replay target/fireassay/runs/retries-7]]>
             </failure>
             <system-out>
-            <![CDATA[[[ATTACHMENT|target/fireassay/runs/retries-7/history.jsonl]]]]>
+            <![CDATA[[[ATTACHMENT|target/fireassay/runs/retries-7/history.jsonl]]
+            slowest recovery: 0.3 s]]>
             </system-out>
             </testcase>
             </testsuite>

@@ -14,14 +14,15 @@ const PAGE_BYTES_MAX: usize = 900 << 10;
 #[must_use]
 pub fn page(told: &[Told]) -> String {
     let mut page = format!(
-        "## fireassay: {}\n\n| | case | seed | time | |\n|---|---|---|---|---|\n",
+        "## fireassay: {}\n\n| | case | seed | time | recovery | |\n|---|---|---|---|---|---|\n",
         totals(told.iter().map(|told| &told.report))
     );
     for told in told {
         let report = &told.report;
         let why = reasons(report).into_iter().next().unwrap_or_default();
-        let cells =
-            [&Standing::of(report).to_string(), &name(report), &report.seed.to_string(), &seconds(report.took), &why];
+        let recovery = report.figures.recovery.map(seconds).unwrap_or_default();
+        let (standing, seed) = (Standing::of(report).to_string(), report.seed.to_string());
+        let cells = [&standing, &name(report), &seed, &seconds(report.took), &recovery, &why];
         let _ = writeln!(page, "| {} |", cells.map(|text| cell(text)).join(" | "));
     }
     for told in told {
@@ -77,7 +78,7 @@ mod tests {
         let told: Vec<_> = cases.iter().map(|report| tell(report, None)).collect();
         let page = page(&told);
         assert!(page.contains("## fireassay: 2 runs: 1 pass, 1 VIOLATION"), "{page}");
-        assert!(page.contains("| pass | broker-down | 1 | 4.2 s |  |"), "{page}");
+        assert!(page.contains("| pass | broker-down | 1 | 4.2 s | 0.3 s |  |"), "{page}");
         assert!(page.contains("```text\nledger.once: A transfer is applied"), "{page}");
     }
 

@@ -21,9 +21,10 @@ pub(super) fn call_name(call: &Call) -> String {
     call.fields.get("key").map_or_else(|| piece(&call.operation), value)
 }
 
-/// `201 transfer t-9`, `no answer: connection reset`.
+/// `201 transfer t-9`, `published partition 2 offset 17`, `no answer: connection reset`.
 pub(super) fn outcome(outcome: &Outcome) -> String {
     match outcome {
+        Outcome::Ok { status: 0, reply } => words(&["published".into()], reply),
         Outcome::Ok { status, reply } => words(&[status.to_string()], reply),
         Outcome::Refused { status: Some(status), why, reply } => {
             words(&[status.to_string(), "refused:".into(), piece(why)], &without(reply, "error"))

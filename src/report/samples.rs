@@ -71,7 +71,14 @@ pub(crate) fn report(case: &str, seed: u64, violated: &[&str]) -> CaseReport {
         verdict: findings.iter().map(|judged| judged.verdict).max().expect("one finding at least"),
         findings,
         faults: vec![bit],
-        figures: Figures { intents: 2, attempts: 3, ok: 2, unknown: 1, ..Figures::default() },
+        figures: Figures {
+            intents: 2,
+            attempts: 3,
+            ok: 2,
+            unknown: 1,
+            recovery: Some(Duration::from_millis(310)),
+            ..Figures::default()
+        },
         error: None,
         stuck: None,
         notes: Vec::new(),

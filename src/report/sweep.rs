@@ -134,6 +134,11 @@ fn coverage(text: &mut String, outcome: &Outcome, palette: Palette) {
         let why = if outcome.interrupted { "interrupted" } else { "ended with the first finding" };
         let _ = writeln!(text, "  {why} after {} of {}", outcome.tried.len(), count(outcome.planned as u64, "run"));
     }
+    let recovered = outcome.tried.iter().filter_map(|tried| Some((tried.report.figures.recovery?, tried)));
+    if let Some((slowest, tried)) = recovered.max_by_key(|(recovery, _)| *recovery) {
+        let sentence = clean(&tried.sentence(), SENTENCE_CHARS_MAX);
+        let _ = writeln!(text, "  slowest recovery: {}, when {sentence}", terminal::seconds(slowest));
+    }
     let tried = outcome.took.saturating_sub(outcome.baseline_took);
     let rate = if tried.is_zero() { 0.0 } else { (coverage.runs + outcome.again) as f64 / tried.as_secs_f64() };
     let _ = writeln!(

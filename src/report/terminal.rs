@@ -77,6 +77,9 @@ fn figures(report: &CaseReport) -> String {
         let bit = report.faults.iter().filter(|fault| fault.bit.is_some()).count();
         words.push(format!("{bit} of {} bit", count(report.faults.len() as u64, "fault")));
     }
+    if let Some(recovery) = figures.recovery {
+        words.push(format!("recovered in {}", seconds(recovery)));
+    }
     words.join(" · ")
 }
 
@@ -171,9 +174,9 @@ mod tests {
         };
         let lines: Vec<_> = run.cases.iter().map(|report| case_line(report, Palette::Plain) + "\n").collect();
         expect![[r#"
-                 VIOLATION  retries  seed 1  4.2 s · 2 intents in 3 attempts, 1 unknown · 1 of 1 fault bit
+                 VIOLATION  retries  seed 1  4.2 s · 2 intents in 3 attempts, 1 unknown · 1 of 1 fault bit · recovered in 0.3 s
                             ledger.once: double: k-0 was applied twice: t-1 and t-2 each took 250 EUR from a-3
-                      pass  broker-down  seed 1  4.2 s · 2 intents in 3 attempts, 1 unknown · 1 of 1 fault bit
+                      pass  broker-down  seed 1  4.2 s · 2 intents in 3 attempts, 1 unknown · 1 of 1 fault bit · recovered in 0.3 s
 
             ── retries · ledger.once · seed 1
                ledger.once: A transfer is applied at most once per idempotency key.

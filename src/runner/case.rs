@@ -305,6 +305,7 @@ impl<'a> Run<'a> {
             sandbox.front_addresses(&stage.target.front),
             &sandbox.database_url(),
         )
+        .and_then(|driver| driver.publishing(&sandbox.stack().kafka().address().to_string(), sandbox.prefix()))
         .map_err(failed)?;
         let events = self.read_events(sandbox).await?;
         let events = events.as_ref();
@@ -333,13 +334,10 @@ impl<'a> Run<'a> {
             ended: &ended,
             cancel: stage.cancel,
         };
+        if self.case.trace || stage.profile.begins_at_rest() {
+            self.warmed_up(sandbox, settling).await;
+        }
         if self.case.trace {
-            // What the set-up left to be done must not be mistaken for the load's.
-            if !settling.rest(Instant::now() + SETUP_DEADLINE, &|| sandbox.changes(), &|| false).await {
-                let limit = humantime::format_duration(SETUP_DEADLINE);
-                let why = format!("what the load changes: the target did not come to rest within {limit} before it");
-                self.recorder.record(What::Blind { why });
-            }
             self.recorder.record(What::Rested);
             if self.case.plan.is_of_gateway() {
                 // Long enough to see what the target does without being asked.
@@ -361,6 +359,33 @@ impl<'a> Run<'a> {
             self.recorder.record(if is_search { What::Blind { why: text } } else { What::Note { text } });
         }
         Ok(())
+    }
+
+    /// Waits until what the set-up asked for has been done to its end, so that it is not mistaken for the load's, and a fault
+    /// finds everybody at work.
+    async fn warmed_up(&self, sandbox: &Sandbox, settling: Settling<'_>) {
+        let deadline = Instant::now() + SETUP_DEADLINE;
+        // Only where messages are looked for does it matter what the target changes without being asked.
+        let changes = || if self.case.trace { sandbox.changes() } else { 0 };
+        let mut rested = settling.rest(deadline, &changes, &|| false).await;
+        while rested.is_ok() && !self.stage.cancel.is_cancelled() {
+            let busy = match sandbox.stack().kafka().unshared_group(sandbox.prefix()).await {
+                Ok(None) => break,
+                Ok(Some(group)) => format!("the group {} that shared out its partitions", sandbox.plain(&group)),
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() >= deadline {
+                rested = Err(busy);
+            } else {
+                tokio::time::sleep(UPKEEP_PAUSE).await;
+            }
+        }
+        if let Err(busy) = rested {
+            let limit = humantime::format_duration(SETUP_DEADLINE);
+            let why =
+                format!("a target at rest before the load: within {limit} after the set-up there was still {busy}");
+            self.recorder.record(What::Blind { why });
+        }
     }
 
     /// What is looked for in what the target says.
@@ -408,8 +433,11 @@ impl<'a> Run<'a> {
                 let deadline = Instant::now() + self.case.settle;
                 let is_search = self.case.plan.is_of_gateway();
                 let done = || !is_search && !self.case.to_rest && !nemesis.waits_for_exchange();
-                if !settling.rest(deadline, &|| sandbox.changes(), &done).await && is_search {
-                    let why = "all that the load changes: the target did not come to rest after it".to_owned();
+                let rested = settling.rest(deadline, &|| sandbox.changes(), &done).await;
+                if let Err(busy) = rested
+                    && is_search
+                {
+                    let why = format!("all that the load changes: after it there was still {busy}");
                     self.recorder.record(What::Blind { why });
                 }
             }

@@ -1,9 +1,10 @@
 //! From a history to what it comes to. The runner and `fireassay check` both end here, so that they cannot disagree.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use super::{CaseFile, FaultReport, Figures, Judged, NOTES_MAX};
-use crate::history::{End, FaultChange, History, IntentId, Outcome, ProcessChange, StepId, What};
+use crate::history::{End, FaultChange, History, IntentId, Outcome, Phase, ProcessChange, StepId, What};
 use crate::judgement::{Finding, Verdict};
 use crate::profile::{JudgedCase, Profile};
 
@@ -18,7 +19,7 @@ pub struct Conclusion {
     pub findings: Vec<Judged>,
     /// One for each step of the plan.
     pub faults: Vec<FaultReport>,
-    /// The counts; the times are left at zero.
+    /// The counts and the recovery; the other times are left at zero.
     pub figures: Figures,
     /// What kept the target from being given any load.
     pub stuck: Option<String>,
@@ -153,7 +154,31 @@ fn figures(history: &History) -> Figures {
         }
     }
     figures.intents = intents.len() as u64;
+    figures.recovery = recovery(history);
     figures
+}
+
+/// From the last heal, or the last answer of the load if that came later, until the target had settled; `None` if it did not.
+fn recovery(history: &History) -> Option<Duration> {
+    let mut phase = Phase::Setup;
+    let mut undisturbed = None;
+    for event in &history.events {
+        match &event.what {
+            // What cannot be healed is over when it has been done.
+            What::Fault { change: FaultChange::Injected(_) | FaultChange::Healed(_), .. } => {
+                undisturbed = Some(event.at);
+            }
+            What::Return { .. } if phase == Phase::Load => undisturbed = Some(event.at),
+            What::Unsettled { .. } => return None,
+            // The audit begins when the target has settled.
+            What::Phase { phase: Phase::Audit } => {
+                return Some(event.at.since_start().saturating_sub(undisturbed?.since_start()));
+            }
+            What::Phase { phase: entered } => phase = *entered,
+            _ => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -206,6 +231,30 @@ mod tests {
         let figures = conclusion.figures;
         assert_eq!((figures.intents, figures.attempts, figures.ok, figures.unknown), (2, 3, 1, 1));
         assert_eq!((conclusion.verdict, conclusion.faults[0].fault.as_str()), (Verdict::Pass, "kill api-2"));
+    }
+
+    #[test]
+    fn recovery_is_from_the_last_heal_or_the_end_of_the_load_until_the_target_has_settled() {
+        use crate::history::Moment;
+        let recovery = |marks: &[(u64, What)]| {
+            let mut events = history().events;
+            events.extend(
+                marks.iter().map(|(millis, what)| Event { at: Moment(millis * 1_000_000), what: what.clone() }),
+            );
+            conclude(&says(false), &case_file(), &History { events }).figures.recovery
+        };
+        let healed =
+            |at| (at, What::Fault { step: StepId(0), change: FaultChange::Healed("api-2 started again".into()) });
+        let (settle, audit) = (What::Phase { phase: Phase::Settle }, What::Phase { phase: Phase::Audit });
+        // The last answer of the load came at 842 ms.
+        assert_eq!(recovery(&[(3_000, settle.clone()), (3_842, audit.clone())]), Some(Duration::from_secs(3)));
+        assert_eq!(
+            recovery(&[healed(2_900), (3_000, settle.clone()), (3_900, audit.clone())]),
+            Some(Duration::from_secs(1))
+        );
+        let owed = What::Unsettled { owed: "2 events".into() };
+        assert_eq!(recovery(&[(3_000, settle.clone()), (9_000, owed), (9_001, audit)]), None);
+        assert_eq!(recovery(&[(3_000, settle)]), None, "it was cut off");
     }
 
     #[test]

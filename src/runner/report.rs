@@ -245,9 +245,14 @@ pub struct Figures {
     /// The load phase.
     #[serde(with = "humantime_serde")]
     pub load: Duration,
-    /// From the last heal until nothing was pending.
+    /// The settling, up to its deadline where something was still owed then.
     #[serde(with = "humantime_serde")]
     pub settle: Duration,
+    /// How long the target took to recover: from when nothing was in its way any more, because the last fault was healed, and
+    /// nothing new came, because the load was through, until new work had gone through and nothing was pending. `None` when it
+    /// did not get there. It comes out of the history.
+    #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Duration>,
 }
 
 /// What all runs together left.

@@ -46,14 +46,7 @@ impl Settling<'_> {
             return self.missed(&format!("an answer: {} ended and nothing starts them again", ended.join(", ")));
         }
         loop {
-            let read = self.readings.take(self.callers.driver()).await;
-            let caught_up = self.caught_up(deadline).await;
-            let owed = match (read, self.pending()) {
-                (Err(why), _) => format!("a reading ({why})"),
-                (Ok(()), Pending::Waiting { what, .. }) => what,
-                (Ok(()), Pending::Nothing) if !caught_up => "a look at the event topic to its end".to_owned(),
-                (Ok(()), Pending::Nothing) => return,
-            };
+            let Some(owed) = self.owed(deadline).await else { return };
             if self.cancel.is_cancelled() {
                 return;
             }
@@ -67,31 +60,48 @@ impl Settling<'_> {
     }
 
     /// Waits until what was asked for so far has been done to its end: nothing is owed and no link carries a change
-    /// any more; or until `done`. `false` when the deadline comes first.
+    /// any more; or until `done`.
+    ///
+    /// # Errors
+    /// What was going on when the deadline came first.
     pub(super) async fn rest(
         &self,
         deadline: Instant,
         changes: &(dyn Fn() -> u64 + Sync),
         done: &(dyn Fn() -> bool + Sync),
-    ) -> bool {
+    ) -> Result<(), String> {
         let (mut seen, mut since) = (changes(), Instant::now());
-        while !done() && !self.cancel.is_cancelled() && Instant::now() < deadline {
+        let mut busy = "one change after the other".to_owned();
+        while !done() && !self.cancel.is_cancelled() {
+            if Instant::now() >= deadline {
+                return Err(busy);
+            }
             tokio::time::sleep(REST_PAUSE).await;
             let now = changes();
             if now != seen {
                 (seen, since) = (now, Instant::now());
             }
-            if since.elapsed() >= REST && self.owes_nothing(deadline).await {
-                return true;
+            if since.elapsed() >= REST {
+                match self.owed(deadline).await {
+                    None => return Ok(()),
+                    Some(owed) => (busy, since) = (owed, Instant::now()),
+                }
             }
         }
-        done() || self.cancel.is_cancelled()
+        Ok(())
     }
 
-    async fn owes_nothing(&self, deadline: Instant) -> bool {
-        self.readings.take(self.callers.driver()).await.is_ok()
-            && self.caught_up(deadline).await
-            && self.pending() == Pending::Nothing
+    /// What the target owes by a new look at it; `None`: nothing.
+    async fn owed(&self, deadline: Instant) -> Option<String> {
+        if let Err(why) = self.readings.take(self.callers.driver()).await {
+            return Some(format!("a reading ({why})"));
+        }
+        let caught_up = self.caught_up(deadline).await;
+        match self.pending() {
+            Pending::Waiting { what, .. } => Some(what),
+            Pending::Nothing if !caught_up => Some("a look at the event topic to its end".to_owned()),
+            Pending::Nothing => None,
+        }
     }
 
     fn pending(&self) -> Pending {

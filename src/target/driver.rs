@@ -11,7 +11,9 @@ use tokio::time::Instant;
 use super::Target;
 use super::exchange::{Failure, READING_BYTES_MAX, REPLY_BYTES_MAX, client, exchange};
 use super::manifest::Ready;
+use super::manifest::Topic;
 use super::mapping::{Mapping, OperationMapping};
+use super::publish::Publisher;
 use super::ready::{describe, probe};
 use super::request::request;
 use super::{reply, sql};
@@ -26,6 +28,10 @@ pub struct Driver {
     instances: BTreeMap<InstanceName, Instance>,
     /// URL of the run's database, for readings by SQL.
     database: String,
+    /// Where callers publish, if they do.
+    source: Option<Topic>,
+    /// There once it is connected.
+    publisher: Option<Publisher>,
 }
 
 /// A client for each, so that no instance inherits another's connections.
@@ -65,11 +71,30 @@ impl Driver {
                 target.front
             )));
         }
-        Ok(Self { mapping, instances, database: database.to_owned() })
+        let (database, source) = (database.to_owned(), target.source.clone());
+        Ok(Self { mapping, instances, database, source, publisher: None })
+    }
+
+    /// With a producer for the topic that the target consumes from, if it has one; directly at the broker and not through
+    /// a link. Topics of the run begin with `prefix`.
+    ///
+    /// # Errors
+    /// When the client library refuses its settings.
+    pub fn publishing(mut self, brokers: &str, prefix: &str) -> Result<Self, DriverError> {
+        if let Some(topic) = &self.source {
+            let publisher = Publisher::new(brokers, topic.in_run(prefix));
+            self.publisher = Some(publisher.map_err(|error| DriverError(error.to_string()))?);
+        }
+        Ok(self)
     }
 
     /// Sends one attempt and waits for its outcome, `timeout` at most.
+    /// What is published goes to the broker, whichever instance is named.
     pub async fn call(&self, to: &InstanceName, call: &Call, timeout: Duration) -> Outcome {
+        if let Some(record) = self.mapping.publications.get(call.operation.as_str()) {
+            let Some(publisher) = &self.publisher else { return not_sent("nobody is connected to the broker") };
+            return publisher.publish(record, call, timeout).await;
+        }
         let Some(operation) = self.mapping.operations.get(call.operation.as_str()) else {
             return not_sent(&format!("the profile has no operation `{}`", call.operation));
         };
@@ -137,6 +162,7 @@ impl Instance {
     }
 }
 
-fn not_sent(why: &str) -> Outcome {
+/// It must not have happened: not a byte left.
+pub(super) fn not_sent(why: &str) -> Outcome {
     Outcome::Refused { status: None, why: format!("not sent: {why}"), reply: Map::new() }
 }

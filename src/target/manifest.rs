@@ -37,6 +37,8 @@ pub struct Target {
     pub front: String,
     /// Topics to create, with `{{ prefix }}` still in them.
     pub topics: Vec<Topic>,
+    /// The topic that it consumes from and callers publish to, if a profile of it has such.
+    pub source: Option<Topic>,
     /// Known failures.
     pub expected: Vec<Expected>,
     /// Requirements on something that it does not have.

@@ -10,13 +10,22 @@ use toml::de::DeValue;
 use super::ManifestError;
 use super::table::{Item, Result, Table};
 use super::template::{self, Misread, Template};
-use crate::profile::{Field, Operation, Profile};
+use crate::profile::{Field, Operation, Profile, Publication};
 use crate::source::suggest;
 
 /// A profile as a target speaks it.
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
     pub(super) operations: BTreeMap<&'static str, OperationMapping>,
+    pub(super) publications: BTreeMap<&'static str, PublicationMapping>,
+}
+
+/// A record as a target expects it.
+#[derive(Clone, Debug)]
+pub(super) struct PublicationMapping {
+    pub(super) key: Template,
+    pub(super) headers: Vec<(String, Template)>,
+    pub(super) body: Body,
 }
 
 /// An operation as a target speaks it.
@@ -56,7 +65,8 @@ pub(super) struct FieldPath {
 impl Mapping {
     /// The default contract of `profile`, changed by the manifest's table of that name.
     pub(super) fn read(profile: &'static dyn Profile, table: Option<&Item<'_>>) -> Result<Self> {
-        let names: Vec<_> = profile.operations().iter().map(|operation| operation.name).collect();
+        let names = profile.operations().iter().map(|operation| operation.name);
+        let names: Vec<_> = names.chain(profile.publications().iter().map(|record| record.name)).collect();
         let changes = table.map(Item::table).transpose()?;
         if let Some(changes) = &changes {
             changes.only(&names)?;
@@ -71,7 +81,48 @@ impl Mapping {
             }
             operations.insert(operation.name, mapping);
         }
-        Ok(Self { operations })
+        let mut publications = BTreeMap::new();
+        for record in profile.publications() {
+            let mut mapping = PublicationMapping::default_of(record)
+                .map_err(|error| built_in(&format!("{}.{}", profile.name(), record.name), &error))?;
+            if let Some(item) = changes.as_ref().and_then(|table| table.get(record.name)) {
+                mapping.change(record, &item.table()?)?;
+            }
+            publications.insert(record.name, mapping);
+        }
+        Ok(Self { operations, publications })
+    }
+}
+
+impl PublicationMapping {
+    fn default_of(record: &Publication) -> std::result::Result<Self, Misread> {
+        let known = published_fields(record)?;
+        let known: BTreeSet<_> = known.iter().map(String::as_str).collect();
+        let header = |(name, value): &(&str, &str)| Ok(((*name).to_owned(), Template::parse(value, &known)?));
+        Ok(Self {
+            key: Template::parse(record.key, &known)?,
+            headers: record.headers.iter().map(header).collect::<std::result::Result<_, Misread>>()?,
+            body: Body::Object(members(record.body, &known)?),
+        })
+    }
+
+    fn change(&mut self, record: &Publication, table: &Table<'_>) -> Result<()> {
+        table.only(&["key", "headers", "body"])?;
+        let known = published_fields(record).map_err(|error| built_in(record.name, &error))?;
+        let known: BTreeSet<_> = known.iter().map(String::as_str).collect();
+        if let Some(item) = table.get("key") {
+            self.key = parse(&item, &known)?;
+        }
+        if let Some(item) = table.get("headers") {
+            let headers = item.strings()?;
+            let header = |(name, value): (&&str, &Item<'_>)| Ok(((*name).to_owned(), parse(value, &known)?));
+            self.headers = headers.iter().map(header).collect::<Result<_>>()?;
+        }
+        if let Some(item) = table.get("body") {
+            item.table()?;
+            self.body = Body::read(&item, &known)?;
+        }
+        Ok(())
     }
 }
 
@@ -80,12 +131,9 @@ impl OperationMapping {
         let known = fields_of(operation)?;
         let known: BTreeSet<_> = known.iter().map(String::as_str).collect();
         let (method, path) = request(operation.request, &known)?;
-        let member = |(name, field): &(&str, &str)| {
-            Ok(((*name).to_owned(), Body::Template(Template::parse(&format!("{{{{ {field} }}}}"), &known)?)))
-        };
         let header = |(name, value): &(&str, &str)| Ok(((*name).to_owned(), Template::parse(value, &known)?));
         let has_body = !operation.body.is_empty() || takes_body(&method);
-        let members = operation.body.iter().map(member).collect::<std::result::Result<Vec<_>, Misread>>()?;
+        let members = members(operation.body, &known)?;
         Ok(Self {
             body: has_body.then_some(Body::Object(members)),
             method,
@@ -232,6 +280,24 @@ fn fields_of(operation: &Operation) -> std::result::Result<BTreeSet<String>, Mis
     }
     fields.extend(operation.body.iter().map(|(_, field)| (*field).to_owned()));
     Ok(fields)
+}
+
+/// The fields that calls of a publication have.
+fn published_fields(record: &Publication) -> std::result::Result<BTreeSet<String>, Misread> {
+    let mut fields = template::variables(record.key)?;
+    for (_, header) in record.headers {
+        fields.append(&mut template::variables(header)?);
+    }
+    fields.extend(record.body.iter().map(|(_, field)| (*field).to_owned()));
+    Ok(fields)
+}
+
+/// The members of a default body.
+fn members(body: &[(&str, &str)], known: &BTreeSet<&str>) -> std::result::Result<Vec<(String, Body)>, Misread> {
+    let member = |(name, field): &(&str, &str)| {
+        Ok(((*name).to_owned(), Body::Template(Template::parse(&format!("{{{{ {field} }}}}"), known)?)))
+    };
+    body.iter().map(member).collect()
 }
 
 fn request(text: &str, known: &BTreeSet<&str>) -> std::result::Result<(Method, Template), Misread> {

@@ -11,6 +11,7 @@ mod mapping;
 mod parse;
 mod printable;
 mod program;
+mod publish;
 mod ready;
 mod render;
 mod reply;

@@ -39,8 +39,8 @@ pub(super) fn target(path: &str, text: &str, directory: PathBuf, profiles: &[&'s
     let root = Table::root(source, &document);
     let all: Vec<_> = profiles.iter().map(|profile| profile.name()).collect();
     let mut keys = vec![
-        "name", "profiles", "backend", "images", "build", "setup", "role", "front", "kafka", "events", "expected",
-        "lacks",
+        "name", "profiles", "backend", "images", "build", "setup", "role", "front", "kafka", "source", "events",
+        "expected", "lacks",
     ];
     keys.extend(&all);
     root.only(&keys)?;
@@ -68,6 +68,7 @@ pub(super) fn target(path: &str, text: &str, directory: PathBuf, profiles: &[&'s
         setup: root.get("setup").map(|item| setup(&item.table()?)).transpose()?,
         front: front(&root, &roles)?,
         events: events(&root, &spoken, &topics)?,
+        source: source_topic(&root, &spoken, &topics)?,
         expected: declared(&root, "expected", &["requirement", "reason", "issue"], &spoken)?,
         lacks: lacks(&root, &spoken)?,
         roles,
@@ -282,6 +283,34 @@ fn topic(item: &Item<'_>) -> Result<String> {
     }
 }
 
+/// One of the topics that the harness creates.
+fn created<'a>(item: &Item<'_>, topics: &'a [Topic]) -> Result<&'a Topic> {
+    let name = topic(item)?;
+    topics
+        .iter()
+        .find(|topic| topic.name == name)
+        .ok_or_else(|| item.wrong("this topic is not created by anybody", Some("add it to `topics` of `[kafka]`")))
+}
+
+/// The topic that callers publish to, if a profile has them publish.
+fn source_topic(root: &Table<'_>, spoken: &[&'static dyn Profile], topics: &[Topic]) -> Result<Option<Topic>> {
+    let help = "name the topic that it consumes from, as in `topic = \"{{ prefix }}movements\"`";
+    let publishing = spoken.iter().find(|profile| !profile.publications().is_empty());
+    match (root.get("source"), publishing) {
+        (None, None) => Ok(None),
+        (None, Some(profile)) => {
+            let what = format!("it is not said where callers of the profile `{}` publish", profile.name());
+            Err(root.wrong(&what, Some("add `[source]` with the `topic` that the target consumes from")))
+        }
+        (Some(item), None) => Err(item.wrong_key("no profile of the target has callers that publish", None)),
+        (Some(item), Some(_)) => {
+            let table = item.table()?;
+            table.only(&["topic"])?;
+            created(&table.require("topic", help)?, topics).cloned().map(Some)
+        }
+    }
+}
+
 fn events(
     root: &Table<'_>,
     spoken: &[&'static dyn Profile],
@@ -290,11 +319,7 @@ fn events(
     let Some(item) = root.get("events") else { return Ok(BTreeMap::new()) };
     let table = item.table()?;
     let help = "name the topic of its events, as in `topic = \"{{ prefix }}payments\"`";
-    let item = table.require("topic", help)?;
-    let name = topic(&item)?;
-    let Some(topic) = topics.iter().find(|topic| topic.name == name) else {
-        return Err(item.wrong("this topic is not created by anybody", Some("add it to `topics` of `[kafka]`")));
-    };
+    let topic = created(&table.require("topic", help)?, topics)?;
     let mut known = vec!["topic"];
     known.extend(spoken.iter().flat_map(|profile| profile.event_fields()).map(|field| field.name));
     table.only(&known)?;

@@ -121,6 +121,7 @@ const DEFECTS: &[(Defect, &str, &str, &[&str])] = &[
     (Defect::PaysForNothing, "calm", "paid-means-charged", &[]),
     (Defect::ShowsPaidEarly, "calm", "paid-means-charged", &[]),
     (Defect::TakesSilenceForNo, "gateway-silent", "paid-means-charged", &[]),
+    (Defect::BuriesCharged, "gateway-silent", "paid-means-charged", &[]),
     (Defect::ChargesOtherAmounts, "calm", "paid-means-charged", &[]),
     (Defect::SkipsEvents, "calm", "not-lost", &[]),
     (Defect::AcknowledgesTooMuch, "calm", "not-lost", &["idempotent-create", "database-down"]),

@@ -19,6 +19,7 @@ pub(crate) enum Defect {
     PaysForNothing,
     ShowsPaidEarly,
     TakesSilenceForNo,
+    BuriesCharged,
     ChargesOtherAmounts,
     SkipsEvents,
     AcknowledgesTooMuch,
@@ -491,6 +492,7 @@ impl Service {
                 self.soon(wait * MS, Job::Charge(task));
             }
             None if self.has(Defect::TakesSilenceForNo) => self.settle(task, false),
+            None if self.has(Defect::BuriesCharged) => self.bury(task),
             None => self.soon(MS, Job::Settle(task, !declined)),
             _ => {
                 let most = if self.has(Defect::NeverGivesUp) { 7 } else { 3 };

@@ -185,11 +185,13 @@ impl Life {
         self.acknowledged.into_iter().chain(read.map(|reading| reading.at)).min()
     }
 
-    /// When it was first read to have reached a version.
+    /// When it was first known to have reached a version: read, or, as for the first, acknowledged.
     #[must_use]
     pub fn reached(&self, facts: &Facts, version: i64) -> Option<Moment> {
-        let sighting = self.seen(facts).find(|sighting| sighting.version >= version)?;
-        facts.readings.get(sighting.reading as usize).map(|reading| reading.at)
+        let sighting = self.seen(facts).find(|sighting| sighting.version >= version);
+        let read = sighting.and_then(|sighting| facts.readings.get(sighting.reading as usize));
+        let taken = self.acknowledged.filter(|_| version <= 1);
+        read.map(|reading| reading.at).into_iter().chain(taken).min()
     }
 
     /// When the first event of a version came.

@@ -54,6 +54,10 @@ impl Profile for Orders {
         true
     }
 
+    fn begins_at_rest(&self) -> bool {
+        true
+    }
+
     fn read_suite(&self, path: &str, text: &str) -> Result<Suite, SuiteError> {
         crate::suite::read::<OrdersWorkload>(self.name(), path, text)
     }

@@ -14,7 +14,9 @@ pub(super) fn pending(facts: &Facts) -> Pending {
     let (mut under_way, mut untold) = (0, 0);
     for (_, life) in books.orders() {
         let Some(last) = life.last(facts) else { continue };
-        under_way += u32::from(!last.state.is_terminal() && !life.is_dead(facts));
+        // Of one that was given up nothing more is owed, unless it was charged all the same.
+        let is_given_up = life.is_dead(facts) && life.charges.is_empty();
+        under_way += u32::from(!last.state.is_terminal() && !is_given_up);
         let versions = last.state.version().unwrap_or_default();
         untold += (1..=versions).filter(|version| !facts.eventless && life.told(facts, *version).is_none()).count();
     }

@@ -1,6 +1,7 @@
 //! A real Apache Kafka of our own: one broker that is its own controller.
 
 mod broker;
+mod groups;
 mod phantom;
 mod poison;
 mod reproduce;

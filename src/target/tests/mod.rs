@@ -5,4 +5,5 @@ mod driver;
 mod events;
 mod example;
 mod manifest;
+mod publish;
 mod sql;

@@ -24,7 +24,7 @@
 //! So is a gateway to which no connection can be made. What the gateway fails to do with a charge counts, three times;
 //! then a person has to look ([`orders::letters`]).
 //!
-//! Read it in this order: `migrations/`, [`orders`], [`relay`], [`worker`], [`gateway`], [`store`]. [`defects`] lists the
+//! Read it in this order: `migrations/`, [`orders`], [`relay`], [`worker`], [`gateway`], and how connections are trusted in `reference_common`. [`defects`] lists the
 //! mistakes that can be switched on, each at the place where people make it.
 
 mod api;
@@ -35,50 +35,25 @@ mod gateway;
 mod kafka;
 mod orders;
 mod relay;
-mod shutdown;
-mod store;
 mod worker;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
+use reference_common::{process, store};
 
 use crate::config::{Arguments, Command};
 
-/// How long background work (a closing producer, a consumer that leaves its group) may hold up the end.
-const END_LIMIT: Duration = Duration::from_millis(500);
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
-        .with_writer(std::io::stderr)
-        .init();
-    // Two workers: the service is meant to run several times on a small machine.
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "no runtime");
-            return ExitCode::FAILURE;
-        }
-    };
-    let outcome = runtime.block_on(async {
+    process::run(async {
         match arguments.command {
-            Command::Setup(setup) => store::migrate(&setup.database_url).await.map_err(Box::from),
+            Command::Setup(setup) => {
+                store::migrate(&setup.database_url, &sqlx::migrate!("./migrations")).await.map_err(Box::from)
+            }
             Command::Api(config) => api::run(config).await,
             Command::Relay(config) => relay::run(config).await,
             Command::Worker(config) => worker::run(config).await,
         }
-    });
-    runtime.shutdown_timeout(END_LIMIT);
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "ended");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }

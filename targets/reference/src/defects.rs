@@ -1,28 +1,6 @@
 //! The mistakes that can be switched on. `defects.toml` tells the story of each.
 
-use std::fmt;
-use std::str::FromStr;
-
-/// Declares the defects once, so that no name can be forgotten in a second list.
-macro_rules! defects {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// A mistake, found at the `if` that names it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Defect { $($(#[$doc])* $variant,)* }
-
-        impl Defect {
-            /// Every one.
-            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// As it is written in `REFERENCE_DEFECTS`.
-            pub(crate) const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-        }
-    };
-}
-
-defects! {
+reference_common::defects! {
     /// Keys are remembered in a map of this process.
     DedupeInMemory = "dedupe-in-memory",
     /// Keys are remembered in Redis alone.
@@ -111,79 +89,11 @@ defects! {
     RelaySkips = "relay-skips",
 }
 
-/// The defects of this process: none, unless told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Defects(Vec<Defect>);
-
-impl Defects {
-    /// Whether this mistake is to be made.
-    pub(crate) fn has(&self, defect: Defect) -> bool {
-        self.0.contains(&defect)
-    }
-}
-
-impl fmt::Display for Defects {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.iter().map(|defect| defect.name()).collect::<Vec<_>>().join(","))
-    }
-}
-
-/// A name that no defect has.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no defect is called {name:?}; there are: {}", known())]
-pub(crate) struct UnknownDefect {
-    name: String,
-}
-
-fn known() -> String {
-    Defect::ALL.iter().map(|defect| defect.name()).collect::<Vec<_>>().join(", ")
-}
-
-impl FromStr for Defects {
-    type Err = UnknownDefect;
-
-    fn from_str(names: &str) -> Result<Self, UnknownDefect> {
-        names
-            .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-            .map(|name| {
-                let found = Defect::ALL.iter().find(|defect| defect.name() == name);
-                found.copied().ok_or_else(|| UnknownDefect { name: name.to_owned() })
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
-    fn names_are_read() {
-        let defects: Defects = "stale-cache, lock-order,".parse().expect("both exist");
-        assert!(defects.has(Defect::StaleCache) && defects.has(Defect::LockOrder));
-        assert!(!defects.has(Defect::BlindRetry));
-    }
-
-    #[test]
-    fn none_is_the_default() {
-        assert_eq!("".parse(), Ok(Defects::default()));
-    }
-
-    #[test]
-    fn an_unknown_name_lists_what_there_is() {
-        let error = "stale-cash".parse::<Defects>().expect_err("no such defect").to_string();
-        assert!(error.contains("\"stale-cash\"") && error.contains("stale-cache"), "{error}");
-    }
-
-    #[test]
-    fn every_defect_is_documented() {
+    fn every_defect_is_described() {
         let toml = include_str!("../defects.toml");
-        for defect in Defect::ALL {
-            assert!(toml.contains(&format!("name = \"{}\"\n", defect.name())), "{} is missing", defect.name());
-        }
-        assert_eq!(toml.matches("[[defect]]").count(), Defect::ALL.len());
+        assert_eq!(reference_common::defects::undescribed::<super::Defect>(toml), [""; 0]);
     }
 }

@@ -1,7 +1,5 @@
 //! Being told to end.
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::defects::{Defect, Defects};
 
 /// Waits for SIGTERM or SIGINT.
@@ -11,13 +9,5 @@ pub(crate) async fn requested(defects: Defects) {
     if defects.has(Defect::AbruptStop) {
         std::future::pending::<()>().await;
     }
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be handled; the process will end abruptly");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: ending"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: ending"),
-    }
+    reference_common::shutdown::requested().await;
 }

@@ -40,7 +40,7 @@ struct Seen<'a> {
     plan: &'a Plan,
     script: &'a Script,
     events: &'a [Event],
-    /// How many orders the load asked for.
+    /// How many orders were asked for until the end of the load, those before it among them.
     load: u64,
 }
 
@@ -78,7 +78,7 @@ pub fn requirements() -> impl Iterator<Item = &'static str> {
 pub fn judge(events: &[Event], case: &JudgedCase<'_>) -> Vec<Finding> {
     let facts = Facts::read(events);
     let books = Books::new(&facts);
-    let load = facts.creates().filter(|(_, intent, _)| intent.phase == Phase::Load).count() as u64;
+    let load = facts.creates().filter(|(_, intent, _)| intent.phase <= Phase::Load).count() as u64;
     let seen = Seen { facts: &facts, books: &books, plan: case.plan, script: case.script, events, load };
     let findings = case.requirements.iter().map(|id| {
         let oracle = ORACLES.iter().find(|(known, _)| known == id);
@@ -88,7 +88,7 @@ pub fn judge(events: &[Event], case: &JudgedCase<'_>) -> Vec<Finding> {
 }
 
 impl Seen<'_> {
-    /// What a case has to have seen is measured by the orders that its load asked for, up to `most`: a share that a right
+    /// What a case has to have seen is measured by the orders that were asked for until the end of its load, up to `most`: a share that a right
     /// target reaches even if faults leave many a caller without an answer.
     fn share_of_load(&self, divisor: u64, most: u64) -> u64 {
         (self.load / divisor).clamp(1, most)

@@ -1,8 +1,9 @@
 //! `orders.paid-means-charged`: what is paid was charged, as it was ordered and before it was shown as paid; what
-//! failed was not; and nothing is charged that was not ordered. A second charge is told of by `orders.once-charged`.
+//! failed was not, nor what was given up; and nothing is charged that was not ordered. A second charge is told of by `orders.once-charged`.
 
 use super::story::calls;
 use super::{Found, Seen};
+use crate::history::Phase;
 use crate::profile::orders::books::Life;
 use crate::profile::orders::facts::{Order, Reading};
 use crate::profile::orders::state::State;
@@ -19,6 +20,10 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
             Some(State::Paid) => paid += 1,
             Some(State::Failed) if !life.charges.is_empty() => {
                 blame(&mut found, seen, order, "charged", "it is FAILED, and the gateway holds a charge for it");
+            }
+            Some(State::Created | State::Pending) if is_kept(life, seen) => {
+                let text = "it was given up, and the gateway holds a charge for it";
+                blame(&mut found, seen, order, "kept", text);
             }
             None if is_unasked(life, audit, seen) => {
                 blame(
@@ -37,6 +42,14 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
     found.saw("orders that are paid and were charged", paid, seen.share_of_load(4, 50));
     found.needs_all_read(seen);
     found
+}
+
+/// Whether an order waits as a dead letter though it was charged long ago. One that waits nowhere is told of by
+/// `orders.not-lost`.
+fn is_kept(life: &Life, seen: &Seen<'_>) -> bool {
+    let settle = seen.facts.began(Phase::Settle);
+    let charged_before = life.charges(seen.facts).any(|call| settle.is_some_and(|settle| call.at < settle));
+    charged_before && life.is_dead(seen.facts)
 }
 
 fn is_unasked(life: &Life, audit: &Reading, seen: &Seen<'_>) -> bool {

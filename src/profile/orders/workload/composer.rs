@@ -20,6 +20,9 @@ const WATCHED_MAX: usize = 13;
 /// How many new orders each instance is sent after the load.
 const PROBES_EACH: usize = 2;
 
+/// How many orders are to be paid before the load begins: a few for each partition that a topic usually has.
+const WARM_UP: usize = 12;
+
 /// What cards begin with that are charged, and that are declined.
 const GOOD: &str = "5100";
 const DECLINED: &str = "4000";
@@ -77,7 +80,8 @@ impl Composer {
         self.intent("replay", json!({}), Some(of))
     }
 
-    /// The script: what was composed; after the load new orders for each instance, then the replays of some orders,
+    /// The script: before the load a few orders, so that it begins with workers that have joined their group; what was
+    /// composed; after the load new orders for each instance, then the replays of some orders,
     /// each through two instances at the same time; and some of what is secret or has to be carried on, to be watched.
     pub(super) fn finish(
         mut self,
@@ -87,14 +91,14 @@ impl Composer {
         replayed: &[IntentId],
     ) -> Script {
         let watch = self.watch();
+        let setup = (0..WARM_UP).map(|_| self.order()).collect();
         let mut probes: Vec<_> = (0..instances * PROBES_EACH).map(|_| self.order()).collect();
         for order in replayed {
             probes.extend((0..instances.min(2)).map(|_| self.replay(*order)).collect::<Vec<_>>());
         }
         let clients = programme.finish(&mut self.random, callers);
         let (arrival, patience) = (callers.arrival(), callers.patience());
-        let (setup, audit) = (Vec::new(), Vec::new());
-        Script { intents: self.intents, setup, clients, arrival, patience, probes, audit, watch }
+        Script { intents: self.intents, setup, clients, arrival, patience, probes, audit: Vec::new(), watch }
     }
 
     /// The texts of some orders, spread over all.

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 
 use crate::config;
 use crate::orders::Orders;
-use crate::shutdown;
+use reference_common::shutdown;
 
 use errors::ApiError;
 

@@ -7,7 +7,7 @@ use sqlx::Row;
 use super::{Event, Orders, OrdersError};
 use crate::defects::Defect;
 use crate::domain::{Correlation, EventId, Key, OrderId, State, Version, Wish};
-use crate::store::Transaction;
+use reference_common::store::Transaction;
 
 /// What the caller hears of its order.
 #[derive(Debug, serde::Serialize)]

@@ -29,7 +29,9 @@ impl Publisher {
 
     /// Publishes an event. An error is logged: the change must not fail for it.
     pub(super) async fn publish(&self, event: &Event) {
-        let made = self.producer.get_or_try_init(|| async { kafka::producer(&self.brokers, &self.instance) });
+        let made = self
+            .producer
+            .get_or_try_init(|| async { reference_common::kafka::producer(&self.brokers, &self.instance) });
         let producer = match made.await {
             Ok(producer) => producer,
             Err(error) => return tracing::error!(%error, "no producer: the event is lost"),

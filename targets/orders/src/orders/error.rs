@@ -1,6 +1,6 @@
 //! Why a request was not carried out.
 
-use crate::store::StoreError;
+use reference_common::store::StoreError;
 
 /// Nothing was written, except after [`OrdersError::Store`], where nobody knows.
 #[derive(Debug, thiserror::Error)]

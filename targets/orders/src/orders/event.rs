@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Orders;
 use crate::defects::Defect;
 use crate::domain::{Correlation, EventId, MinorUnits, OrderId, State, Version};
-use crate::store::{StoreError, Transaction};
+use reference_common::store::{StoreError, Transaction};
 
 /// What the world hears of a change.
 pub(crate) struct Event {

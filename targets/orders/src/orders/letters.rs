@@ -3,7 +3,7 @@
 use super::Orders;
 use crate::defects::Defect;
 use crate::domain::{EventId, OrderId, new_id};
-use crate::store::{StoreError, Transaction};
+use reference_common::store::{StoreError, Transaction};
 
 /// A letter to write.
 pub(crate) struct Letter<'a> {

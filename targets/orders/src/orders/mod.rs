@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use crate::config;
 use crate::defects::Defects;
-use crate::store::{self, Database};
+use reference_common::store::{self, Database};
 
 pub(crate) use error::OrdersError;
 pub(crate) use event::Event;

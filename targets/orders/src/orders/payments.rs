@@ -11,7 +11,7 @@ use sqlx::{PgConnection, Row};
 use super::letters::Letter;
 use super::{Guard, Orders, Step};
 use crate::domain::{Card, Correlation, EventId, MinorUnits, OrderId, State, Version, new_id};
-use crate::store::{StoreError, Transaction, within};
+use reference_common::store::{StoreError, Transaction, within};
 
 /// How long a claim lasts. It is longer than an attempt can take with all its limits, and it is what an order waits for
 /// when its worker dies. As nobody knows what the gateway told a worker that died, it is also meant to be longer than

@@ -5,7 +5,7 @@ use sqlx::Row;
 use super::Event;
 use crate::defects::{Defect, Defects};
 use crate::domain::{Correlation, EventId, OrderId, State, Version};
-use crate::store::{StoreError, Transaction};
+use reference_common::store::{StoreError, Transaction};
 
 /// A change that is wanted, and what it was decided on.
 pub(crate) struct Step<'a> {

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::limited;
 use crate::defects::{Defect, Defects};
-use crate::store::StoreError;
+use reference_common::store::StoreError;
 
 /// How many events are under way at most.
 const BATCH_MAX: i64 = 200;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sqlx::PgConnection;
 
 use super::limited;
-use crate::store::StoreError;
+use reference_common::store::StoreError;
 
 /// How long a lease lasts, by the database's clock. Another relay takes over after so long.
 const TERM: &str = "2 seconds";

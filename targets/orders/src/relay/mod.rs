@@ -26,8 +26,8 @@ use tokio::time::sleep;
 
 use crate::config;
 use crate::defects::{Defect, Defects};
-use crate::shutdown;
-use crate::store::{self, StoreError};
+use reference_common::shutdown;
+use reference_common::store::{self, StoreError};
 
 use lease::Lease;
 use publisher::Publisher;

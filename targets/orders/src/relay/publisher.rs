@@ -39,7 +39,7 @@ impl Publisher {
     pub(super) fn hand_over(&mut self, events: &[Unsent]) -> Result<Vec<DeliveryFuture>, RelayError> {
         let producer = match self.producer.take() {
             Some(producer) => producer,
-            None => kafka::producer(&self.brokers, &self.name)?,
+            None => reference_common::kafka::producer(&self.brokers, &self.name)?,
         };
         let handed = events.iter().map(|event| self.enqueue(&producer, event)).collect::<KafkaResult<_>>();
         // Kept even after an error, for `reset` to end it.
@@ -60,7 +60,7 @@ impl Publisher {
 
     /// Waits for the broker and says how many events it has taken, counted up to the first that it has not.
     pub(super) async fn acknowledged(deliveries: Vec<DeliveryFuture>) -> (usize, Result<(), RelayError>) {
-        let deadline = tokio::time::Instant::from_std(Instant::now() + kafka::ACKNOWLEDGE_LIMIT);
+        let deadline = tokio::time::Instant::from_std(Instant::now() + reference_common::kafka::ACKNOWLEDGE_LIMIT);
         let mut count = 0;
         for delivery in deliveries {
             match timeout_at(deadline, delivery).await {
@@ -75,7 +75,7 @@ impl Publisher {
     /// Ends the producer with all that is in its queue. A new one takes its place when it is needed.
     pub(super) fn reset(&mut self) {
         if let Some(producer) = self.producer.take() {
-            kafka::discard(producer);
+            reference_common::kafka::discard(producer);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::defects::Defect;
 use crate::domain::{Card, Correlation, State, new_id};
 use crate::gateway::{Answer, Charge, Effect, LookError};
 use crate::orders::payments::{LEASE, Pause, Payment};
-use crate::store::StoreError;
+use reference_common::store::StoreError;
 
 /// How often an event's charge is tried at most.
 const ATTEMPTS_MAX: i32 = 3;

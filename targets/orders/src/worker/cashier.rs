@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::Shop;
 use crate::config;
 use crate::orders::payments;
-use crate::store::{self, StoreError};
+use reference_common::store::{self, StoreError};
 
 /// How many payments one worker has under way at most.
 const PAYMENTS_MAX: usize = 16;

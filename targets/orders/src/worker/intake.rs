@@ -15,9 +15,8 @@ use super::record::Recorded;
 use crate::config;
 use crate::defects::Defect;
 use crate::domain::{Correlation, EventId, OrderId, State};
-use crate::kafka;
 use crate::orders::letters::Letter;
-use crate::store::StoreError;
+use reference_common::store::StoreError;
 
 /// How long to wait before doing again what the database could not do: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -65,7 +64,8 @@ impl Drop for Member {
 async fn session(shop: &Shop, config: &config::Worker) -> Result<(), IntakeError> {
     let common = &config.common;
     let by_itself = common.defects.has(Defect::AutoCommit);
-    let consumer = kafka::consumer(&common.kafka_brokers, &common.instance, &config.group, by_itself)?;
+    let consumer =
+        reference_common::kafka::consumer(&common.kafka_brokers, &common.instance, &config.group, by_itself)?;
     let member = Member(Some(consumer));
     let Some(consumer) = &member.0 else { return Ok(()) };
     consumer.subscribe(&[&common.topic])?;

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use crate::config;
 use crate::gateway::Gateway;
 use crate::orders::Orders;
-use crate::shutdown;
+use reference_common::shutdown;
 
 /// What both loops have.
 struct Shop {

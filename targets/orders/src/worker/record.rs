@@ -7,7 +7,7 @@ use super::incoming::{Happened, Incoming};
 use crate::defects::Defect;
 use crate::domain::{Correlation, OrderId, State};
 use crate::orders::{Guard, Step};
-use crate::store::{StoreError, Transaction};
+use reference_common::store::{StoreError, Transaction};
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::{Ledger, LedgerError, by_clock, piecemeal, transfers};
 use crate::cache::KnownAnswer;
 use crate::defects::Defect;
 use crate::domain::{Answer, Key, Request, new_id};
-use crate::store::{StoreError, Transaction};
+use reference_common::store::{StoreError, Transaction};
 
 /// How often a transaction is tried that the server rolled back for the sake of another.
 const ATTEMPTS_MAX: u32 = 4;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Ledger, LedgerError};
 use crate::defects::Defect;
-use crate::store::StoreError;
+use reference_common::store::StoreError;
 
 /// Whether this process refuses to post.
 #[derive(Default)]

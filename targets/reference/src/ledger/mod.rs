@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 use crate::cache::Cache;
 use crate::config;
-use crate::defects::Defects;
-use crate::store::{self, Database};
+use crate::defects::{Defect, Defects};
+use reference_common::store::{self, Database};
 
 pub(crate) use error::LedgerError;
 
@@ -42,8 +42,11 @@ impl Ledger {
     /// When a URL is none.
     pub(crate) fn new(config: &config::Api) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let options = store::options(&config.database_url, &config.instance)?;
+        // Made by trusting the network to say when it is gone. It does not always: a peer that lost its power, or a
+        // firewall that dropped its table, leaves a connection open and silent for ever.
+        let trusting = config.defects.has(Defect::NoTimeouts);
         Ok(Self {
-            database: Database::new(options, config.defects.clone()),
+            database: if trusting { Database::without_limits(options) } else { Database::new(options) },
             cache: Cache::new(&config.redis_url)?,
             defects: config.defects.clone(),
             memory: idempotency::Memory::default(),

@@ -11,7 +11,7 @@ use super::posting::{Posting, Side};
 use super::record::Record;
 use super::transfers::Decision;
 use crate::defects::{Defect, Defects};
-use crate::store::Transaction;
+use reference_common::store::Transaction;
 
 /// Takes out of the record what [`write_rest`] will write.
 pub(super) fn take_out(record: &mut Record<'_>, defects: &Defects) {

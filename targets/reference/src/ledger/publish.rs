@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::outbox::Event;
 use crate::config;
-use crate::kafka;
+use reference_common::kafka;
 
 /// What publishing may take of a request's time.
 const LIMIT: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use super::record::{Record, WRITE};
 use super::{LedgerError, by_clock, idempotency, piecemeal};
 use crate::defects::{Defect, Defects};
 use crate::domain::{AccountId, Answer, Currency, Decline, MinorUnits, Order, Request};
-use crate::store::Transaction;
+use reference_common::store::Transaction;
 
 /// What was decided.
 pub(super) struct Decision {

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::limited;
-use crate::store::StoreError;
+use reference_common::store::StoreError;
 
 /// How many events are under way at most.
 const BATCH_MAX: i64 = 200;

@@ -27,7 +27,7 @@ use tokio::time::sleep;
 use crate::config;
 use crate::defects::{Defect, Defects};
 use crate::shutdown;
-use crate::store::{self, StoreError};
+use reference_common::store::{self, StoreError};
 
 use lease::Lease;
 use publisher::Publisher;
@@ -131,6 +131,5 @@ async fn limited<T>(
     doing: &'static str,
     statement: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, StoreError> {
-    let outcome = tokio::time::timeout(STATEMENT_LIMIT, statement).await;
-    outcome.map_err(|_| StoreError::TimedOut(doing))?.map_err(StoreError::from)
+    store::within(STATEMENT_LIMIT, doing, async { Ok(statement.await?) }).await
 }

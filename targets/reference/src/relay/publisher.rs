@@ -12,7 +12,7 @@ use super::batch::Unsent;
 use crate::config;
 use crate::defects::{Defect, Defects};
 use crate::domain::new_id;
-use crate::kafka;
+use reference_common::kafka;
 
 /// A producer, for as long as it is above suspicion.
 pub(super) struct Publisher {

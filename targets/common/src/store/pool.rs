@@ -29,27 +29,38 @@ const BEGIN_LIMIT: Duration = Duration::from_secs(1);
 const END_LIMIT: Duration = Duration::from_secs(1);
 
 /// The database, through a bounded number of connections.
-pub(crate) struct Database {
+pub struct Database {
     options: PgConnectOptions,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<PgConnection>>,
+    /// Whether anything that waits for the server has a limit.
+    limited: bool,
 }
 
 impl Database {
     /// Connects to nothing yet: the service starts without its database, and serves when it is there.
-    pub(crate) fn new(options: PgConnectOptions) -> Arc<Self> {
+    #[must_use]
+    pub fn new(options: PgConnectOptions) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        Arc::new(Self { options, permits, idle: Mutex::new(Vec::new()) })
+        Arc::new(Self { options, permits, idle: Mutex::new(Vec::new()), limited: true })
+    }
+
+    /// One that trusts the network to say when it is gone: never right, for the defects that do.
+    #[must_use]
+    pub fn without_limits(options: PgConnectOptions) -> Arc<Self> {
+        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        Arc::new(Self { options, permits, idle: Mutex::new(Vec::new()), limited: false })
     }
 
     /// Starts a transaction.
     ///
     /// # Errors
     /// When there is no connection to be had in time. Nothing has happened then.
-    pub(crate) async fn begin(self: &Arc<Self>) -> Result<Transaction, StoreError> {
+    pub async fn begin(self: &Arc<Self>) -> Result<Transaction, StoreError> {
         let permits = Arc::clone(&self.permits).acquire_owned();
         let permit = async { permits.await.map_err(|_| StoreError::Busy) };
-        let permit = within(ACQUIRE_LIMIT, "waiting for a connection", permit).await.map_err(|_| StoreError::Busy)?;
+        let permit = self.limited(ACQUIRE_LIMIT, "waiting for a connection", permit).await;
+        let permit = permit.map_err(|_| StoreError::Busy)?;
         let connection = match self.begin_on_idle().await {
             Some(connection) => connection,
             None => self.begin_on_new().await?,
@@ -59,7 +70,7 @@ impl Database {
 
     async fn begin_on_idle(&self) -> Option<PgConnection> {
         let mut connection = self.idle().pop()?;
-        match say("BEGIN", BEGIN_LIMIT, &mut connection).await {
+        match self.say("BEGIN", BEGIN_LIMIT, &mut connection).await {
             Ok(()) => Some(connection),
             Err(error) => {
                 tracing::info!(%error, "an idle connection is dead; closing all idle ones");
@@ -71,8 +82,21 @@ impl Database {
 
     async fn begin_on_new(&self) -> Result<PgConnection, StoreError> {
         let mut connection = super::connect(&self.options).await?;
-        say("BEGIN", BEGIN_LIMIT, &mut connection).await?;
+        self.say("BEGIN", BEGIN_LIMIT, &mut connection).await?;
         Ok(connection)
+    }
+
+    async fn say(&self, what: &'static str, limit: Duration, to: &mut PgConnection) -> Result<(), StoreError> {
+        self.limited(limit, what, async { Ok(sqlx::raw_sql(what).execute(to).await.map(drop)?) }).await
+    }
+
+    async fn limited<T>(
+        &self,
+        limit: Duration,
+        doing: &'static str,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        if self.limited { within(limit, doing, work).await } else { work.await }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PgConnection>> {
@@ -81,12 +105,8 @@ impl Database {
     }
 }
 
-async fn say(what: &'static str, limit: Duration, to: &mut PgConnection) -> Result<(), StoreError> {
-    within(limit, what, async { Ok(sqlx::raw_sql(what).execute(to).await.map(drop)?) }).await
-}
-
 /// A transaction under way, with its connection. Dropping it closes the connection, and the server rolls back.
-pub(crate) struct Transaction {
+pub struct Transaction {
     connection: PgConnection,
     database: Arc<Database>,
     permit: OwnedSemaphorePermit,
@@ -97,22 +117,32 @@ impl Transaction {
     ///
     /// # Errors
     /// When the server did not say that it did. It may have: only a look at the key tells.
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+    pub async fn commit(self) -> Result<(), StoreError> {
         self.end("COMMIT").await
     }
 
     /// Takes it back. An error is of no interest: a connection that is closed rolls back too.
-    pub(crate) async fn rollback(self) {
+    pub async fn rollback(self) {
         if let Err(error) = self.end("ROLLBACK").await {
             tracing::debug!(%error, "the connection was closed instead of rolled back");
         }
     }
 
     async fn end(mut self, how: &'static str) -> Result<(), StoreError> {
-        say(how, END_LIMIT, &mut self.connection).await?;
+        self.database.say(how, END_LIMIT, &mut self.connection).await?;
         self.database.idle().push(self.connection);
         drop(self.permit);
         Ok(())
+    }
+
+    /// Commits what has been done so far and goes on in a new transaction: never right in the middle of a piece of work;
+    /// the defects that cut a transaction in two use it.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub async fn cut(&mut self) -> Result<(), StoreError> {
+        self.database.say("COMMIT", END_LIMIT, &mut self.connection).await?;
+        self.database.say("BEGIN", BEGIN_LIMIT, &mut self.connection).await
     }
 }
 

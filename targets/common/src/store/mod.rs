@@ -7,11 +7,12 @@ use std::future::Future;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-pub(crate) use error::StoreError;
-pub(crate) use pool::{Database, Transaction};
+pub use error::StoreError;
+pub use pool::{Database, Transaction};
 
 /// What opening a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_millis(1_500);
@@ -25,24 +26,24 @@ const SERVER_LIMITS: [(&str, &str); 3] =
 ///
 /// # Errors
 /// When the database cannot be reached or refuses.
-pub(crate) async fn migrate(url: &str) -> Result<(), sqlx::Error> {
+pub async fn migrate(url: &str, migrations: &Migrator) -> Result<(), sqlx::Error> {
     let mut connection = PgConnectOptions::from_str(url)?.connect().await?;
-    sqlx::migrate!("./migrations").run(&mut connection).await?;
+    migrations.run(&mut connection).await?;
     connection.close().await
 }
 
 /// Where the database is, with the limits that the server is to keep.
-pub(crate) fn options(url: &str, name: &str) -> Result<PgConnectOptions, sqlx::Error> {
+pub fn options(url: &str, name: &str) -> Result<PgConnectOptions, sqlx::Error> {
     Ok(PgConnectOptions::from_str(url)?.application_name(name).options(SERVER_LIMITS))
 }
 
 /// Opens a connection in limited time.
-pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     within(CONNECT_LIMIT, "connecting", async { Ok(options.connect().await?) }).await
 }
 
 /// Limits what is asked of the database: a connection that went silent must hold nobody up for ever.
-pub(crate) async fn within<T>(
+pub async fn within<T>(
     limit: Duration,
     doing: &'static str,
     work: impl Future<Output = Result<T, StoreError>>,
