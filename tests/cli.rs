@@ -430,6 +430,36 @@ fn machines_get_the_verdict_with_its_story() {
 }
 
 #[test]
+fn a_backend_that_there_is_not_is_a_mistake() {
+    check_usage(
+        &["run", "--backend", "podman"],
+        &expect![[r#"
+            error: invalid value 'podman' for '--backend <BACKEND>': there is no such backend; write one of auto, process, docker
+
+            For more information, try '--help'.
+        "#]],
+    );
+}
+
+#[test]
+fn the_doctor_misses_a_daemon_only_where_one_is_needed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let doctor = |backend| {
+        let mut command = fireassay(folder.path(), &["doctor", "--backend", backend]);
+        let output = command.env("DOCKER_HOST", "unix:///nowhere/docker.sock").output().expect("the binary runs");
+        let line = text(&output.stdout).lines().find(|line| line.contains("docker daemon")).map(str::to_owned);
+        (code(&output), line.expect("a line on the daemon"))
+    };
+    let (missing, line) = doctor("docker");
+    assert!(missing == 3 && line.starts_with(" MISSING  docker daemon"), "{missing}: {line}");
+    assert!(line.contains("failed to reach a Docker daemon"), "{line}");
+    for backend in ["process", "auto"] {
+        let (_, line) = doctor(backend);
+        assert!(line.starts_with("optional  docker daemon"), "{backend}: {line}");
+    }
+}
+
+#[test]
 fn completions_know_every_command() {
     let script = text(&run(project(), &["completions", "bash"]).stdout);
     for command in ["run", "list", "explain", "doctor", "check", "defects", "completions"] {

@@ -2,25 +2,43 @@
 
 use std::fmt::Write as _;
 
-use super::exit;
 use super::failure::Failure;
 use super::output::{Colour, answer};
+use super::stack::StackArgs;
+use super::{exit, interrupt};
 use crate::report::style::{Palette, Tone};
 use crate::report::text::clean;
-use crate::sandbox::StackConfig;
-use crate::sandbox::needs::{Need, check};
+use crate::sandbox::Backend;
+use crate::sandbox::needs::{Need, check, check_docker};
 
 /// Say what this machine has of what fireassay needs, and how to get the rest.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit code 0: everything needed is there; 3: something is missing.")]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    stack: StackArgs,
+}
 
-pub(super) fn doctor(_args: &Args, colour: Colour) -> Result<u8, Failure> {
-    let config =
-        StackConfig::from_env().map_err(|error| Failure::usage(error.to_string(), "mend or unset that variable"))?;
-    let needs = check(&config);
+pub(super) fn doctor(args: &Args, colour: Colour) -> Result<u8, Failure> {
+    let config = args.stack.config()?;
+    let docker = interrupt::run(async |_| check_docker(&config).await)?;
+    let needs = weighed(check(&config), docker, config.backend.unwrap_or_default());
     answer(&in_words(&needs, colour.for_stdout()))?;
     Ok(if needs.iter().any(is_missing) { exit::ENVIRONMENT } else { exit::PASS })
+}
+
+/// What both backends need. Optional is what only the one needs that is not going to be used.
+fn weighed(processes: Vec<Need>, docker: Vec<Need>, backend: Backend) -> Vec<Need> {
+    // Images can be downloaded.
+    let daemon_answers = docker.iter().any(|need| need.name == "docker daemon" && need.state.is_ok());
+    let takes_docker = backend == Backend::Docker || (backend == Backend::Auto && daemon_answers);
+    let of_processes = |need: Need| {
+        // The directory is there whatever the servers run as.
+        let optional = need.optional || (takes_docker && need.name != "temporary space");
+        Need { optional, ..need }
+    };
+    let of_docker = |need: Need| Need { optional: !takes_docker || need.name != "docker daemon", ..need };
+    processes.into_iter().map(of_processes).chain(docker.into_iter().map(of_docker)).collect()
 }
 
 fn is_missing(need: &Need) -> bool {
@@ -69,19 +87,39 @@ mod tests {
     }
 
     #[test]
+    fn what_the_backend_does_without_is_optional() {
+        let missing =
+            |needs: &[Need]| -> Vec<&str> { needs.iter().filter(|it| is_missing(it)).map(|it| it.name).collect() };
+        let lacking = |name| need(name, false, Err("not there".into()));
+        let there = need("docker daemon", false, Ok(Found { place: "answers".into(), version: "20".into() }));
+        let weigh = |daemon, backend| {
+            let needs = weighed(
+                vec![lacking("java"), lacking("temporary space")],
+                vec![daemon, lacking("image of redis")],
+                backend,
+            );
+            missing(&needs).join(", ")
+        };
+        assert_eq!(weigh(there.clone(), Backend::Process), "java, temporary space");
+        assert_eq!(weigh(there.clone(), Backend::Auto), "temporary space");
+        assert_eq!(weigh(lacking("docker daemon"), Backend::Auto), "java, temporary space");
+        assert_eq!(weigh(lacking("docker daemon"), Backend::Docker), "temporary space, docker daemon");
+    }
+
+    #[test]
     fn each_need_says_where_it_is_or_how_to_get_it() {
         let found = Found { place: "/usr/bin/java".into(), version: "17.0.1".into() };
         let needs = [
             need("java", false, Ok(found)),
             need("postgres", false, Err("no postgres on PATH".into())),
-            need("docker", true, Err("no docker on PATH".into())),
+            need("docker daemon", true, Err("none answers".into())),
         ];
         expect_test::expect![[r#"
-               there  java      17.0.1  /usr/bin/java
-             MISSING  postgres  no postgres on PATH
-                                get it: apt install it
-            optional  docker    no docker on PATH
-                                get it: apt install it
+               there  java           17.0.1  /usr/bin/java
+             MISSING  postgres       no postgres on PATH
+                                     get it: apt install it
+            optional  docker daemon  none answers
+                                     get it: apt install it
 
             1 of 3 are missing; next: ci/setup installs them on Debian and Ubuntu
         "#]]

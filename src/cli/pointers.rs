@@ -8,8 +8,14 @@ use clap::Parser as _;
 
 use super::{Cli, command, locate};
 
-const PAGES: [&str; 5] =
-    ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/finding.md", "docs/target-manifest.md"];
+const PAGES: [&str; 6] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/backends.md",
+    "docs/finding.md",
+    "docs/target-manifest.md",
+];
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

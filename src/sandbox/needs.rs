@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::StackConfig;
 use super::config::KAFKA_VERSION;
+use super::docker::Docker;
 use super::place;
 
 /// The oldest Java that the pinned Kafka runs on.
@@ -70,7 +71,7 @@ pub(super) struct Programs {
     pub(super) kafka: KafkaPrograms,
 }
 
-/// Checks everything and asks each program for its version. Takes a fraction of a second; no program is waited for
+/// Checks what the backend `process` needs and asks each program for its version. Takes a fraction of a second; no program is waited for
 /// longer than 5 s.
 #[must_use]
 pub fn check(config: &StackConfig) -> Vec<Need> {
@@ -84,8 +85,29 @@ pub fn check(config: &StackConfig) -> Vec<Need> {
         need("kafka jars", find::kafka_jars(config).map(|jars| jar_folder(config, &jars))),
         need("temporary space", space(config)),
         Need { optional: true, ..need("clocks", clocks::check(config)) },
-        Need { optional: true, ..need("docker", find::on_path("docker").and_then(program)) },
     ]
+}
+
+/// Checks what the backend `docker` needs, without downloading anything.
+pub async fn check_docker(config: &StackConfig) -> Vec<Need> {
+    let docker = match Docker::connect().await {
+        Ok(docker) => docker,
+        Err(error) => return vec![need("docker daemon", Err(error.to_string()))],
+    };
+    let found = docker.version().await.map(|version| Found { place: "answers".to_owned(), version });
+    let mut needs = vec![need("docker daemon", found.map_err(|error| error.to_string()))];
+    let images = config.images.chosen();
+    let images =
+        [("image of postgres", images.postgres), ("image of redis", images.redis), ("image of kafka", images.kafka)];
+    for (name, image) in images {
+        let state = match docker.has(&image).await {
+            Ok(true) => Ok(Found { place: image.to_string(), version: String::new() }),
+            Ok(false) => Err(format!("the daemon does not have {image} yet")),
+            Err(error) => Err(error.to_string()),
+        };
+        needs.push(need(name, state));
+    }
+    needs
 }
 
 /// Finds all programs without running any, or says which are missing.
@@ -145,7 +167,14 @@ fn need(name: &'static str, state: Result<Found, String>) -> Need {
              FIREASSAY_TMP=<folder>, and glibc."
                 .to_owned()
         }
-        "docker" => "Not needed: only targets that are container images use it.".to_owned(),
+        "docker daemon" => {
+            "Install Docker and start it, or name a daemon of this machine with DOCKER_HOST. Debian: ci/setup --docker.".to_owned()
+        }
+        "image of postgres" | "image of redis" | "image of kafka" => {
+            "The first run downloads it. Without a registry: ci/images builds such images, and FIREASSAY_IMAGE_POSTGRES, _REDIS \
+             and _KAFKA name them."
+                .to_owned()
+        }
         _ => "Free some space, or choose another place with FIREASSAY_TMP=<folder>.".to_owned(),
     };
     Need { name, optional: false, state, how }

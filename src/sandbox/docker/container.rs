@@ -261,23 +261,23 @@ impl Run {
     }
 
     /// Sends a signal to its first process; SIGKILL ends all of them. Says whether it was there to get it.
-    pub(in crate::sandbox) async fn signal(&self, signal: &str) -> bool {
+    pub async fn signal(&self, signal: &str) -> bool {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
         self.try_status().is_none() && self.done(self.client.kill_container(&self.id, Some(options))).await
     }
 
     /// Freezes all its processes; says whether they are frozen.
-    pub(in crate::sandbox) async fn pause(&self) -> bool {
+    pub async fn pause(&self) -> bool {
         self.try_status().is_none() && self.done(self.client.pause_container(&self.id)).await
     }
 
-    /// Lets frozen processes go on.
-    pub(in crate::sandbox) async fn resume(&self) -> bool {
+    /// Lets frozen processes go on; says whether there were any.
+    pub async fn resume(&self) -> bool {
         self.done(self.client.unpause_container(&self.id)).await
     }
 
     /// Whether the daemon says that it is frozen.
-    pub(in crate::sandbox) async fn is_frozen(&self) -> bool {
+    pub async fn is_frozen(&self) -> bool {
         let found = tokio::time::timeout(ANSWER_DEADLINE, self.client.inspect_container(&self.id, None)).await;
         let state = found.ok().and_then(Result::ok).and_then(|found| found.state);
         state.is_some_and(|state| state.paused == Some(true))

@@ -68,6 +68,10 @@ impl Docker {
     /// When no daemon answers.
     pub async fn connect() -> Result<Self, DockerError> {
         let what = "reach a Docker daemon";
+        if let Some(host) = std::env::var("DOCKER_HOST").ok().filter(|host| !is_here(host)) {
+            let why = format!("DOCKER_HOST is {host}, and what its containers publish is not found on this machine");
+            return Err(failure(what, &why));
+        }
         let client = docker_client_instance().await.map_err(|error| failure(what, &innermost(&error)))?;
         match tokio::time::timeout(HELLO_DEADLINE, client.ping()).await {
             Ok(Ok(_)) => {}
@@ -94,7 +98,7 @@ impl Docker {
     ///
     /// # Errors
     /// When it does not answer.
-    async fn has(&self, image: &Image) -> Result<bool, DockerError> {
+    pub async fn has(&self, image: &Image) -> Result<bool, DockerError> {
         let looked = tokio::time::timeout(ANSWER_DEADLINE, self.client().inspect_image(&image.to_string())).await;
         match looked {
             Ok(Ok(_)) => Ok(true),
@@ -190,6 +194,14 @@ impl Docker {
     }
 }
 
+/// Whether a daemon that is named like this is on this machine.
+fn is_here(host: &str) -> bool {
+    let rest = host.split_once("://").map_or(host, |(_, rest)| rest);
+    host.is_empty()
+        || host.starts_with("unix://")
+        || ["127.0.0.1", "localhost", "[::1]"].iter().any(|here| rest.starts_with(here))
+}
+
 fn is_leftover(labels: Option<&HashMap<String, String>>) -> bool {
     let owner = labels.and_then(|labels| labels.get(owner::LABEL)).and_then(|owner| owner.parse::<Owner>().ok());
     owner.is_some_and(|owner| owner.is_gone())
@@ -231,4 +243,19 @@ fn innermost(error: &dyn std::error::Error) -> String {
         deepest = source;
     }
     deepest.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_elsewhere_is_told_by_its_name() {
+        assert!(
+            ["", "unix:///var/run/docker.sock", "tcp://127.0.0.1:2375", "tcp://localhost:2376"]
+                .into_iter()
+                .all(is_here)
+        );
+        assert!(!["tcp://build-host:2375", "ssh://me@build-host", "tcp://10.0.0.7:2375"].into_iter().any(is_here));
+    }
 }

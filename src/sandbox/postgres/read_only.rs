@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::{EndedSessions, HARNESS, Postgres, failure, quoted};
 use crate::sandbox::ServiceError;
@@ -11,6 +12,10 @@ use crate::sandbox::ServiceError;
 const REFUSED: &str = "25006";
 /// The most of the log that is read, in bytes.
 const LOG_BYTES_MAX: u64 = 64 << 20;
+/// How long a line may take from the server into the log.
+const LOG_DEADLINE: Duration = Duration::from_secs(2);
+/// Pause between two looks for more of the log.
+const LOG_EVERY: Duration = Duration::from_millis(2);
 
 /// A database that is read-only. It is a setting of the database and goes with it, so there is nothing to undo when this is
 /// dropped without being healed.
@@ -60,7 +65,10 @@ impl Postgres {
         self.execute(format!("ALTER DATABASE {name} RESET default_transaction_read_only"), what).await?;
         let after = self.end_sessions(&held.database).await?;
         let before = held.ended;
-        let count = tokio::task::spawn_blocking(move || held.refused()).await;
+        // The log is a copy that may lag behind: what was refused is in it when a line is that was written after.
+        let mark = format!("fireassay-mark-{:016x}", rand::random::<u64>());
+        self.execute(format!("DO $$ BEGIN RAISE LOG '{mark}'; END $$"), what).await?;
+        let count = tokio::task::spawn_blocking(move || held.refused(&mark)).await;
         let refused =
             count.map_err(std::io::Error::other).flatten().map_err(|error| failure("read the log", &error))?;
         Ok(WasReadOnly { refused, before, after })
@@ -70,18 +78,31 @@ impl Postgres {
 impl ReadOnly {
     /// The lines of the log that say so, with the code and the name of the database as in `log_line_prefix`. A statement's
     /// own lines are indented, so that none can pass for one of these.
-    fn refused(&self) -> std::io::Result<u64> {
+    /// Reads up to the line with `end` in it, or what has come within a deadline: the log may have been put aside meanwhile.
+    fn refused(&self, end: &str) -> std::io::Result<u64> {
         let mut log = File::open(&self.log)?;
         log.seek(SeekFrom::Start(self.from))?;
         let mut log = BufReader::new(log.take(LOG_BYTES_MAX));
         let mark = format!(" {REFUSED} {} ERROR: ", self.database);
         let own = format!(" {HARNESS}{mark}");
         let (mut line, mut count) = (Vec::new(), 0);
-        while log.read_until(b'\n', &mut line)? > 0 {
+        let deadline = Instant::now() + LOG_DEADLINE;
+        loop {
+            log.read_until(b'\n', &mut line)?;
+            if !line.ends_with(b"\n") {
+                // Half a line, or none yet.
+                if Instant::now() >= deadline {
+                    return Ok(count);
+                }
+                std::thread::sleep(LOG_EVERY);
+                continue;
+            }
             let text = String::from_utf8_lossy(&line);
+            if text.contains(end) {
+                return Ok(count);
+            }
             count += u64::from(!text.starts_with('\t') && text.contains(&mark) && !text.contains(&own));
             line.clear();
         }
-        Ok(count)
     }
 }

@@ -186,11 +186,11 @@ fn unknown_keys() {
     check_with(
         "colour = \"red\"",
         expect![[r#"
-        target.toml:7:1: unknown key `colour`
-          |
-        7 | colour = "red"
-          | ^^^^^^
-          = known here: `command`, `instances`, `env`, `ready`, `start_deadline`, `stop_deadline`"#]],
+            target.toml:7:1: unknown key `colour`
+              |
+            7 | colour = "red"
+              | ^^^^^^
+              = known here: `command`, `image`, `instances`, `env`, `ready`, `start_deadline`, `stop_deadline`"#]],
     );
 }
 
@@ -200,11 +200,11 @@ fn a_missing_or_empty_command() {
         "command = [\"sh\", \"-c\", \"exit\"]\n",
         "",
         expect![[r#"
-        target.toml:4:7: `command` is missing
-          |
-        4 | [role.api]
-          |       ^^^
-          = say how to start `api`, as in `command = ["./serve"]`"#]],
+            target.toml:4:7: `command` is missing
+              |
+            4 | [role.api]
+              |       ^^^
+              = say how to start `api`, as in `command = ["./serve"]` or `image = "acme:1.4"`"#]],
     );
     check_changed(
         "[\"sh\", \"-c\", \"exit\"]",
@@ -362,11 +362,11 @@ fn later_work_is_told() {
     check_with(
         "url = \"http://localhost:8080\"",
         expect![[r#"
-        target.toml:7:1: `url` is not supported yet: fireassay starts a role's processes itself
-          |
-        7 | url = "http://localhost:8080"
-          | ^^^
-          = give the role a `command`"#]],
+            target.toml:7:1: `url` is not supported yet: fireassay starts a role's processes itself
+              |
+            7 | url = "http://localhost:8080"
+              | ^^^
+              = give the role a `command` or an `image`"#]],
     );
 }
 

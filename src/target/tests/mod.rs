@@ -1,5 +1,6 @@
 //! Manifests as specifications, and drivers against targets that behave badly.
 
+mod containers;
 mod driver;
 mod events;
 mod example;
