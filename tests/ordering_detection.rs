@@ -1,5 +1,5 @@
-//! Does the suite of the ordering profile see? One test for each defect of its reference consumer that a quick case shows;
-//! with `FIREASSAY_TIER=full` one for each of all.
+//! Does the suite of the ordering profile see? One test for each defect of its reference consumer, or with less than the full tier
+//! for each requirement.
 
 #[path = "shared/detection.rs"]
 mod detection;
@@ -8,14 +8,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use fireassay::conformance::main_with;
-use fireassay::suite::Tier;
 
 /// Twice what the service takes to drain without a defect, a rebalance included: what has not come by then is lost.
 const SETTLE: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
-    let is_full = std::env::var("FIREASSAY_TIER").is_ok_and(|tier| tier == "full");
-    main_with("ordering", None, |stage| {
-        detection::trials(stage, Some(SETTLE), |_, case| is_full || case.tier == Tier::Quick)
-    })
+    main_with("ordering", None, |stage| detection::trials(stage, Some(SETTLE)))
 }

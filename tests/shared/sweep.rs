@@ -23,10 +23,10 @@ pub(crate) fn correct(stage: &Arc<Stage>) -> Vec<Trial> {
     scenarios(stage).into_iter().map(trial).collect()
 }
 
-/// A test for each defect that has a window: some scenario shows it, and none blames anything unrelated.
-pub(crate) fn windows(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
+/// A test for each defect that has a window and `is_meant`: some scenario shows it, and none blames anything unrelated.
+pub(crate) fn windows(stage: &Arc<Stage>, mut is_meant: impl FnMut(&Defect) -> bool) -> Result<Vec<Trial>, StageError> {
     let scenarios = scenarios(stage);
-    let windows = stage.defects()?.defects.into_iter().filter(|defect| defect.window.is_some());
+    let windows = stage.defects()?.defects.into_iter().filter(|it| it.window.is_some() && is_meant(it));
     let found = windows.map(|defect| {
         let (stage, scenarios) = (Arc::clone(stage), scenarios.clone());
         Trial::test(format!("defect::{}", defect.name), move || is_found(&stage, &defect, &scenarios))
