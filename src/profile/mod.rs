@@ -3,6 +3,7 @@
 //! **Invariant:** nothing in here does I/O or reads a clock. A profile turns a seed into a script, and a history into findings.
 
 pub mod callers;
+pub mod faults;
 mod found;
 pub mod ledger;
 pub mod names;
@@ -105,9 +106,6 @@ pub enum Pending {
     Waiting {
         /// What, for people: `3 transfers without an event`.
         what: String,
-        /// Whether work that came after the last fault has gone through to its end, so that what is
-        /// missing from before is lost rather than late.
-        overtaken: bool,
     },
 }
 

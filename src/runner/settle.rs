@@ -98,7 +98,7 @@ impl Settling<'_> {
         }
         let caught_up = self.caught_up(deadline).await;
         match self.pending() {
-            Pending::Waiting { what, .. } => Some(what),
+            Pending::Waiting { what } => Some(what),
             Pending::Nothing if !caught_up => Some("a look at the event topic to its end".to_owned()),
             Pending::Nothing => None,
         }

@@ -18,14 +18,11 @@ pub(super) fn pending(facts: &Facts) -> Pending {
     // A probe may have been answered after the newest reading: its event is owed as well.
     let unheard = probes.iter().filter(|probe| probe.told.is_none()).count();
     if facts.readings.is_empty() {
-        Pending::Waiting { what: "a first reading of the journal".into(), overtaken: false }
+        Pending::Waiting { what: "a first reading of the journal".into() }
     } else if owed == 0 && unheard == 0 {
         Pending::Nothing
     } else {
-        let overtaken = !probes.is_empty() && unheard == 0;
-        Pending::Waiting {
-            what: format!("{} without an event, {}", count(owed as u64, "transfer"), count(unheard as u64, "probe")),
-            overtaken,
-        }
+        let what = format!("{} without an event, {}", count(owed as u64, "transfer"), count(unheard as u64, "probe"));
+        Pending::Waiting { what }
     }
 }

@@ -2,17 +2,17 @@
 
 use super::books::Books;
 use super::facts::{Facts, Sequence};
-use crate::history::{Moment, Phase};
+use crate::history::Moment;
 use crate::profile::Pending;
 
 /// What is owed at the end of these facts.
 pub(super) fn pending(facts: &Facts) -> Pending {
     if facts.readings.iter().any(Vec::is_empty) {
-        return Pending::Waiting { what: "a first reading of log, entities and gaps".into(), overtaken: false };
+        return Pending::Waiting { what: "a first reading of log, entities and gaps".into() };
     }
     let books = Books::new(facts);
     let now = Moment(u64::MAX);
-    let (mut unapplied, mut untold, mut hidden, mut probes, mut unheard) = (0, 0, 0, 0, 0);
+    let (mut unapplied, mut untold, mut hidden) = (0, 0, 0);
     for (_, life) in books.entities() {
         let (last, reach) = (life.last(facts), life.reach(now));
         let waiting = (last.next().0..=reach.0).count();
@@ -23,18 +23,13 @@ pub(super) fn pending(facts: &Facts) -> Pending {
         if waiting == 0 && life.missing_behind(last, now).is_some_and(|missing| !is_surfaced(facts, life, missing)) {
             hidden += 1;
         }
-        let is_new = |intent| facts.intent(intent).is_some_and(|intent| intent.phase == Phase::Settle);
-        if life.published.values().any(|published| is_new(published.intent)) {
-            probes += 1;
-            unheard += usize::from(waiting > 0);
-        }
     }
     let owed = [(unapplied, "events to apply"), (untold, "events to tell of"), (hidden, "gaps to surface")];
     let owed: Vec<_> = owed.iter().filter(|(n, _)| *n > 0).map(|(count, what)| format!("{count} {what}")).collect();
     if owed.is_empty() {
         return Pending::Nothing;
     }
-    Pending::Waiting { what: owed.join(", "), overtaken: probes > 0 && unheard == 0 }
+    Pending::Waiting { what: owed.join(", ") }
 }
 
 /// Whether somebody can see that this event is missing.

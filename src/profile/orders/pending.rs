@@ -8,7 +8,7 @@ use crate::profile::Pending;
 /// What is owed at the end of these facts.
 pub(super) fn pending(facts: &Facts) -> Pending {
     if facts.readings.is_empty() || facts.letter_readings.is_empty() {
-        return Pending::Waiting { what: "a first reading of the orders and dead letters".into(), overtaken: false };
+        return Pending::Waiting { what: "a first reading of the orders and dead letters".into() };
     }
     let books = Books::new(facts);
     let (mut under_way, mut untold) = (0, 0);
@@ -34,7 +34,7 @@ pub(super) fn pending(facts: &Facts) -> Pending {
         (unheard, "new orders"),
     ];
     let owed: Vec<_> = owed.iter().filter(|(n, _)| *n > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    Pending::Waiting { what: owed.join(", "), overtaken: !probes.is_empty() && unheard == 0 }
+    Pending::Waiting { what: owed.join(", ") }
 }
 
 /// Whether a dead letter holds this record.

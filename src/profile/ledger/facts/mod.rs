@@ -6,13 +6,14 @@
 mod call;
 mod reader;
 
+pub use crate::profile::faults::{FaultKind, FaultSeen};
 pub use crate::profile::names::{Names, Pattern};
 pub use call::{Ask, Body, Flaw};
 pub use reader::Reader;
 
 use std::ops::Range;
 
-use crate::history::{AttemptId, ClientId, Event, InstanceName, IntentId, Moment, Phase, StepId};
+use crate::history::{AttemptId, ClientId, Event, InstanceName, IntentId, Moment, Phase};
 use crate::oracle::effects::Heard;
 
 /// How the harness names accounts.
@@ -272,30 +273,6 @@ pub struct View {
     pub balance: Option<i64>,
     /// The entries, where they were asked for and could be read: how many, and their sum.
     pub entries: Option<(u32, i128)>,
-}
-
-/// Something that happened to a step of the plan.
-#[derive(Clone, Copy, Debug)]
-pub struct FaultSeen {
-    /// When.
-    pub at: Moment,
-    /// To which step.
-    pub step: StepId,
-    /// What.
-    pub change: FaultKind,
-}
-
-/// See [`crate::history::FaultChange`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// Done.
-    Injected,
-    /// Made a difference.
-    Bit,
-    /// Undone.
-    Healed,
-    /// Made none.
-    Missed,
 }
 
 /// Something that happened to a process.

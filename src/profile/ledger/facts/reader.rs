@@ -8,12 +8,10 @@ use serde_json::{Map, Value};
 
 use super::call::{ask, text};
 use super::{
-    Account, Answer, Ask, Attempt, Currency, Delivery, EventId, Facts, FaultKind, FaultSeen, Instance, Intent, KEYS,
-    Key, Names, ProcessKind, ProcessSeen, Reading, Removal, Row, Transfer, View, Why,
+    Account, Answer, Ask, Attempt, Currency, Delivery, EventId, Facts, FaultSeen, Instance, Intent, KEYS, Key, Names,
+    ProcessKind, ProcessSeen, Reading, Removal, Row, Transfer, View, Why,
 };
-use crate::history::{
-    AttemptId, Doubt, Event, FaultChange, InstanceName, Moment, Outcome, Phase, ProcessChange, Record, What,
-};
+use crate::history::{AttemptId, Doubt, Event, InstanceName, Moment, Outcome, Phase, ProcessChange, Record, What};
 use crate::oracle::effects::Heard;
 
 /// Ids above this are not of a run of ours: the stored history was tampered with, and they are left out.
@@ -73,13 +71,7 @@ impl Reader {
             }
             What::Return { attempt, outcome } => self.outcome(*attempt, event.at, outcome),
             What::Fault { step, change } => {
-                let change = match change {
-                    FaultChange::Injected(_) => FaultKind::Injected,
-                    FaultChange::Bit(_) => FaultKind::Bit,
-                    FaultChange::Healed(_) => FaultKind::Healed,
-                    FaultChange::Missed(_) => FaultKind::Missed,
-                };
-                self.facts.faults.push(FaultSeen { at: event.at, step: *step, change });
+                self.facts.faults.push(FaultSeen { at: event.at, step: *step, change: change.into() });
             }
             What::Process { name, change } => {
                 let change = match change {

@@ -3,7 +3,7 @@
 use super::{Found, Seen, probes};
 use crate::history::{Moment, Phase};
 use crate::judgement::Witness;
-use crate::profile::ledger::facts::FaultKind;
+use crate::profile::faults::healed_last;
 
 pub(super) fn judge(seen: &Seen<'_>) -> Found {
     let mut found = Found::default();
@@ -28,7 +28,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         };
         found.blame(kind, || {
             let expected = format!("{} goes through, now that all faults are over", seen.intent(probe.intent));
-            let mut witnesses: Vec<_> = last_faults(seen).collect();
+            let mut witnesses: Vec<_> = healed_last(&seen.facts.faults).collect();
             witnesses.push(Witness::Intent(probe.intent));
             (expected, text, witnesses)
         });
@@ -36,10 +36,4 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
     let to_where = if seen.facts.eventless { "" } else { " to their events" };
     found.saw(&format!("new transfers that went through{to_where}"), worked, (seen.probes as u64).max(1));
     found
-}
-
-/// The faults that were healed last.
-fn last_faults(seen: &Seen<'_>) -> impl Iterator<Item = Witness> {
-    let faults = seen.facts.faults.iter().rev();
-    faults.filter(|fault| fault.change == FaultKind::Healed).map(|fault| Witness::Fault(fault.step)).take(2)
 }

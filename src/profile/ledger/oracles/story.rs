@@ -3,10 +3,8 @@
 use super::Seen;
 use crate::history::{AttemptId, IntentId, Moment};
 use crate::judgement::Witness;
-use crate::profile::ledger::facts::{Account, Ask, Body, Currency, FaultKind, KEYS, Transfer};
-
-/// The most faults that one story names.
-const FAULTS_MAX: usize = 3;
+use crate::profile::faults::injected_between;
+use crate::profile::ledger::facts::{Account, Ask, Body, Currency, KEYS, Transfer};
 
 /// The most deliveries of one transfer that a story names.
 const DELIVERIES_MAX: usize = 4;
@@ -64,12 +62,7 @@ impl Seen<'_> {
 
     /// The faults that were injected in this time, the earliest first.
     pub(super) fn faults_between(&self, first: Moment, last: Moment) -> impl Iterator<Item = Witness> {
-        let injected = self
-            .facts
-            .faults
-            .iter()
-            .filter(move |fault| fault.change == FaultKind::Injected && (first..=last).contains(&fault.at));
-        injected.map(|fault| Witness::Fault(fault.step)).take(FAULTS_MAX)
+        injected_between(&self.facts.faults, first, last)
     }
 
     /// The journal rows of a transfer.

@@ -11,7 +11,8 @@ pub use rows::{Applied, Gap, Reading, Standing};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::history::{AttemptId, Event, IntentId, Moment, Phase, StepId};
+use crate::history::{AttemptId, Event, IntentId, Moment, Phase};
+pub use crate::profile::faults::{FaultKind, FaultSeen};
 use crate::profile::names::{Names, Pattern};
 
 /// How the harness names events: the number is that of the intent that publishes it.
@@ -150,17 +151,6 @@ pub struct Delivery {
     pub entity: Entity,
     /// Its place there.
     pub sequence: Sequence,
-}
-
-/// Something that happened to a step of the plan.
-#[derive(Clone, Copy, Debug)]
-pub struct FaultSeen {
-    /// When.
-    pub at: Moment,
-    /// Which step.
-    pub step: StepId,
-    /// Whether it was undone; else it was done.
-    pub healed: bool,
 }
 
 impl Facts {

@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 use super::rows::{self, Source};
 use super::{Answer, Attempt, Delivery, Entity, Facts, FaultSeen, Intent, Place, Reading, Sequence};
 use crate::history::{
-    AttemptId, Call, End, Event, FaultChange, InstanceName, IntentId, Moment, Outcome, Phase, ProcessChange, Record,
-    What,
+    AttemptId, Call, End, Event, InstanceName, IntentId, Moment, Outcome, Phase, ProcessChange, Record, What,
 };
 use crate::profile::ordering::CONSUMER;
 use crate::profile::ordering::contract::{ENTITIES, GAPS, LOG, PUBLISH};
@@ -52,12 +51,7 @@ impl Reader {
             What::Invoke { attempt, intent, call, .. } => self.invoke(*attempt, *intent, call, at),
             What::Return { attempt, outcome } => self.outcome(*attempt, at, outcome),
             What::Fault { step, change } => {
-                let healed = match change {
-                    FaultChange::Injected(_) => Some(false),
-                    FaultChange::Healed(_) => Some(true),
-                    FaultChange::Bit(_) | FaultChange::Missed(_) => None,
-                };
-                self.facts.faults.extend(healed.map(|healed| FaultSeen { at, step: *step, healed }));
+                self.facts.faults.push(FaultSeen { at, step: *step, change: change.into() });
             }
             What::Process { name, change: ProcessChange::Exited { .. } } if is_consumer(name) => {
                 self.facts.ends.push((at, name.as_str().into()));

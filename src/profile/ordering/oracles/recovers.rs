@@ -3,6 +3,7 @@
 use super::{Found, Seen};
 use crate::history::Phase;
 use crate::judgement::Witness;
+use crate::profile::faults::healed_last;
 
 pub(super) fn judge(seen: &Seen<'_>) -> Found {
     let mut found = Found::default();
@@ -29,8 +30,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         found.blame("stuck", || {
             let expected =
                 format!("{} goes through, now that all faults are over", seen.event(intent.entity, intent.sequence));
-            let healed = facts.faults.iter().rev().filter(|fault| fault.healed).take(2);
-            let mut witnesses: Vec<_> = healed.map(|fault| Witness::Fault(fault.step)).collect();
+            let mut witnesses: Vec<_> = healed_last(&facts.faults).collect();
             witnesses.push(Witness::Intent(id));
             (expected, text, witnesses)
         });

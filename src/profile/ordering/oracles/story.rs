@@ -3,11 +3,9 @@
 use super::Seen;
 use crate::history::Moment;
 use crate::judgement::Witness;
+use crate::profile::faults::injected_between;
 use crate::profile::ordering::books::Life;
 use crate::profile::ordering::facts::{Applied, Entity, Gap, Sequence, Standing};
-
-/// The most faults that one story names.
-const FAULTS_MAX: usize = 3;
 
 impl Seen<'_> {
     /// What an entity is called.
@@ -25,8 +23,7 @@ impl Seen<'_> {
         let mut published: Vec<_> = sequences.iter().filter_map(|sequence| life.published.get(sequence)).collect();
         published.sort_by_key(|published| published.sent);
         let first = published.first().map_or(Moment(0), |first| first.sent);
-        let faults = self.facts.faults.iter().filter(|fault| !fault.healed && fault.at >= first);
-        let faults = faults.map(|fault| Witness::Fault(fault.step)).take(FAULTS_MAX);
+        let faults = injected_between(&self.facts.faults, first, Moment(u64::MAX));
         published.into_iter().map(|published| Witness::Intent(published.intent)).chain(faults).collect()
     }
 }

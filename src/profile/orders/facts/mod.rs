@@ -13,7 +13,8 @@ pub use rows::{Letter, Reading, Sighting};
 use std::sync::Arc;
 
 use super::state::State;
-use crate::history::{AttemptId, Event, InstanceName, IntentId, Moment, Phase, StepId};
+use crate::history::{AttemptId, Event, InstanceName, IntentId, Moment, Phase};
+pub use crate::profile::faults::{FaultKind, FaultSeen};
 use crate::profile::names::{Names, Pattern};
 
 /// How the harness names keys: the number is that of the intent the key was made for.
@@ -220,30 +221,6 @@ pub struct Words {
     pub place: Arc<str>,
     /// Those that were there.
     pub found: Vec<Arc<str>>,
-}
-
-/// Something that happened to a step of the plan.
-#[derive(Clone, Copy, Debug)]
-pub struct FaultSeen {
-    /// When.
-    pub at: Moment,
-    /// Which step.
-    pub step: StepId,
-    /// What.
-    pub change: FaultKind,
-}
-
-/// What happened to a step of the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// The harness did it.
-    Injected,
-    /// It made a difference.
-    Bit,
-    /// The harness undid it.
-    Healed,
-    /// It made none.
-    Missed,
 }
 
 /// Something that happened to a process.

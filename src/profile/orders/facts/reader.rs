@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 
 use super::rows::Rows;
 use super::{
-    Answer, Ask, Attempt, Correlation, Create, Delivery, EventId, Facts, FaultKind, FaultSeen, Instance, Intent, Money,
-    Order, Poison, ProcessSeen, Reading, Words,
+    Answer, Ask, Attempt, Correlation, Create, Delivery, EventId, Facts, FaultSeen, Instance, Intent, Money, Order,
+    Poison, ProcessSeen, Reading, Words,
 };
 use crate::history::{
-    AttemptId, Call, Doubt, End, Event, FaultChange, InstanceName, IntentId, Moment, Outcome, Phase, Planted,
-    ProcessChange, Record, What,
+    AttemptId, Call, Doubt, End, Event, InstanceName, IntentId, Moment, Outcome, Phase, Planted, ProcessChange, Record,
+    What,
 };
 use crate::profile::orders::contract::{CORRELATION_HEADER, LETTERS, ORDERS};
 use crate::profile::orders::state::State;
@@ -57,13 +57,7 @@ impl Reader {
             What::Invoke { attempt, intent, to, call, .. } => self.invoke(*attempt, *intent, to, call, at),
             What::Return { attempt, outcome } => self.outcome(*attempt, at, outcome),
             What::Fault { step, change } => {
-                let change = match change {
-                    FaultChange::Injected(_) => FaultKind::Injected,
-                    FaultChange::Bit(_) => FaultKind::Bit,
-                    FaultChange::Healed(_) => FaultKind::Healed,
-                    FaultChange::Missed(_) => FaultKind::Missed,
-                };
-                self.facts.faults.push(FaultSeen { at, step: *step, change });
+                self.facts.faults.push(FaultSeen { at, step: *step, change: change.into() });
             }
             What::Process { name, change } => {
                 let started = !matches!(change, ProcessChange::Exited { .. });

@@ -4,7 +4,7 @@
 use super::{Found, Seen};
 use crate::history::{Moment, Phase};
 use crate::judgement::Witness;
-use crate::profile::orders::facts::FaultKind;
+use crate::profile::faults::healed_last;
 use crate::profile::orders::probes;
 
 pub(super) fn judge(seen: &Seen<'_>) -> Found {
@@ -31,7 +31,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
         };
         found.blame(kind, || {
             let expected = format!("{} goes through, now that all faults are over", seen.intent(probe.intent));
-            let mut witnesses: Vec<_> = last_faults(seen).collect();
+            let mut witnesses: Vec<_> = healed_last(&seen.facts.faults).collect();
             witnesses.push(Witness::Intent(probe.intent));
             (expected, text, witnesses)
         });
@@ -41,10 +41,4 @@ pub(super) fn judge(seen: &Seen<'_>) -> Found {
     let to_where = if seen.facts.eventless { "" } else { " and their events" };
     found.saw(&format!("new orders that went through to their end{to_where}"), worked, new.max(1));
     found
-}
-
-/// The faults that were healed last.
-fn last_faults(seen: &Seen<'_>) -> impl Iterator<Item = Witness> {
-    let faults = seen.facts.faults.iter().rev();
-    faults.filter(|fault| fault.change == FaultKind::Healed).map(|fault| Witness::Fault(fault.step)).take(2)
 }

@@ -3,10 +3,8 @@
 use super::Seen;
 use crate::history::{IntentId, Moment};
 use crate::judgement::Witness;
-use crate::profile::orders::facts::{Ask, Delivery, FaultKind, GatewayCall, KEYS, Letter, Money, Order, Sighting};
-
-/// The most faults that one story names.
-const FAULTS_MAX: usize = 3;
+use crate::profile::faults::injected_between;
+use crate::profile::orders::facts::{Ask, Delivery, GatewayCall, KEYS, Letter, Money, Order, Sighting};
 
 /// The most calls of the gateway that one story names.
 const CALLS_MAX: usize = 6;
@@ -57,12 +55,7 @@ impl Seen<'_> {
 
     /// The faults that were injected in this time, the earliest first.
     pub(super) fn faults_between(&self, first: Moment, last: Moment) -> impl Iterator<Item = Witness> {
-        let injected = self
-            .facts
-            .faults
-            .iter()
-            .filter(move |fault| fault.change == FaultKind::Injected && (first..=last).contains(&fault.at));
-        injected.map(|fault| Witness::Fault(fault.step)).take(FAULTS_MAX)
+        injected_between(&self.facts.faults, first, last)
     }
 
     /// The row in which an order was seen so.
