@@ -78,7 +78,7 @@ pub(super) fn shrink(args: &Args, colour: Colour) -> Result<u8, Failure> {
         let options = Options { runs_dir: args.runs_dir.clone(), stack, env: Vec::new(), cancel: cancel.clone() };
         let session = Session::start(target, suite, options, &Quiet(palette)).await?;
         carry_out(&session, &mut search, jobs, &Quiet(palette), &cancel, &shown).await;
-        session.finish().await;
+        session.finish(&Quiet(palette)).await;
         Ok::<bool, RunError>(cancel.is_cancelled())
     })??;
     let ended = search.end();
@@ -201,6 +201,7 @@ struct Quiet(Palette);
 impl Sink for Quiet {
     fn progress(&self, progress: Progress) {
         match progress {
+            Progress::Note(text) => note(&piece(&text)),
             Progress::Preparing(what) => note(&self.0.paint(Tone::Faint, &piece(&what))),
             Progress::Finished { report, .. } if report.error.is_some() => note(&terminal::case_line(&report, self.0)),
             _ => {}

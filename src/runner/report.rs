@@ -180,7 +180,7 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Why a violation was expected, where it was.
     pub expected: Option<String>,
-    /// What the target lacks for it, where the requirement does not apply.
+    /// What the target lacks for it, or the stack may not be done, where the requirement does not apply.
     #[serde(default)]
     pub lacks: Option<String>,
 }
@@ -275,6 +275,8 @@ pub struct RunReport {
 pub enum Progress {
     /// The stack and the target's build are being prepared; the text says what is going on or done: `kafka is ready`.
     Preparing(String),
+    /// What a reader should know of the stack.
+    Note(String),
     /// The stack is ready.
     StackReady {
         /// From nothing.

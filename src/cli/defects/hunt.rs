@@ -101,7 +101,7 @@ pub(super) fn hunt(args: &Args, colour: Colour) -> Result<u8, Failure> {
             (task, found)
         });
         let found: Vec<_> = runs.buffered(jobs.max(1)).collect().await;
-        session.finish().await;
+        session.finish(progress::sink(palette).as_ref()).await;
         Ok::<_, RunError>((found, cancel.is_cancelled()))
     })??;
     let mut failed = None;
