@@ -156,6 +156,18 @@ impl CaseReport {
         }
     }
 
+    /// Why it says nothing of the target: its environment failed, or nothing of it was to be done.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let not_applicable = || {
+            (self.verdict == Verdict::NotApplicable).then(|| {
+                let reason = self.findings.iter().find_map(|judged| judged.lacks.clone());
+                format!("not applicable: {}", reason.unwrap_or_default())
+            })
+        };
+        self.error.clone().or_else(not_applicable)
+    }
+
     /// The report of a case of which nothing applies to the target, so that it is not worth a run; `None` when
     /// something does.
     #[must_use]

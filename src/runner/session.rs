@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::case::{self, Stage};
 use super::containers;
 use super::{CaseReport, Planned, Progress, RunError, Sink, Work};
+use crate::fault::Plan;
 use crate::profile::{self, Profile};
-use crate::sandbox::{ProcessSpec, Processes, Stack, StackConfig, StackError, target_env};
+use crate::sandbox::{Backend, ProcessSpec, Processes, Stack, StackConfig, StackError, target_env};
 use crate::suite::Suite;
 use crate::target::Target;
 
@@ -88,10 +89,10 @@ impl Session {
         let started = Instant::now();
         let preparing = |what: &str| sink.progress(Progress::Preparing(what.to_owned()));
         let start_stack = async {
-            preparing("starting postgres, redis and kafka");
-            let stack = Stack::start(&options.stack.clone().or(target.backend, &target.images), &preparing)
-                .await
-                .map_err(no_stack)?;
+            let config = options.stack.clone().or(target.backend, &target.images);
+            let deed = if config.backend == Some(Backend::External) { "connecting to" } else { "starting" };
+            preparing(&format!("{deed} postgres, redis and kafka"));
+            let stack = Stack::start(&config, &preparing).await.map_err(no_stack)?;
             Ok((stack, started.elapsed()))
         };
         let work = async { tokio::try_join!(build(&target, &options.runs_dir, &preparing), start_stack) };
@@ -167,6 +168,12 @@ impl Session {
         };
         let shown = |step| sink.progress(Progress::Stepped { run, step });
         case::run(stage, planned, &shown).await
+    }
+
+    /// Why a plan is not carried out on this stack; `None` when it can be.
+    #[must_use]
+    pub fn refuses(&self, plan: &Plan) -> Option<String> {
+        self.stack.refuses(plan)
     }
 
     /// Stops the stack.

@@ -29,7 +29,10 @@ impl Left {
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { databases, topics, groups, redis } = self;
-        write!(f, "{databases} databases, {topics} topics, {groups} groups of consumers and {redis} databases of redis")
+        write!(
+            f,
+            "databases: {databases}, topics: {topics}, groups of consumers: {groups}, databases of redis: {redis}"
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use crate::fault::{Fault, Plan, ServerFault, Step};
 pub(in crate::sandbox) fn refused(plan: &Plan) -> Option<String> {
     plan.steps.iter().find_map(|step| {
         Some(format!(
-            "`{step}` is for servers that fireassay itself has started: {}; --backend process or docker can",
+            "`{step}` is for servers that fireassay has started: {}; --backend process or docker can",
             why(step)?
         ))
     })
