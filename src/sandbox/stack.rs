@@ -203,7 +203,7 @@ impl Stack {
         let servers = (&self.postgres, &self.redis, &self.kafka);
         match external::remove(servers, external::Mark::is_gone, Duration::ZERO).await {
             Ok(left) if left.is_nothing() => {}
-            Ok(left) => progress(&format!("removed what a harness that is gone had left: {left}")),
+            Ok(left) => progress(&format!("removed what a dead harness had left: {left}")),
             // What cannot be removed is left to the next.
             Err(error) => progress(&format!("a harness that is gone has left something: {error}")),
         }

@@ -29,10 +29,7 @@ impl Left {
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { databases, topics, groups, redis } = self;
-        write!(
-            f,
-            "databases: {databases}, topics: {topics}, groups of consumers: {groups}, databases of redis: {redis}"
-        )
+        write!(f, "databases {databases}, topics {topics}, groups {groups}, redis {redis}")
     }
 }
 

@@ -103,7 +103,7 @@ pub enum ExternalError {
         why: String,
     },
     /// Several of them.
-    #[error("{}", list(.0))]
+    #[error("the servers that were given cannot be used:{}", list(.0))]
     Several(Vec<Self>),
 }
 
