@@ -56,7 +56,10 @@ async fn postgres(url: &PostgresUrl, not_production: bool) -> Result<ExternalPos
         let options = options.ssl_mode(PgSslMode::Disable).disable_statement_logging();
         let failed = |error: sqlx::Error| {
             let answered = matches!(error, sqlx::Error::Database(_));
-            let starting = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "57P03");
+            let starting = error
+                .as_database_error()
+                .and_then(sqlx::error::DatabaseError::code)
+                .is_some_and(|code| code == "57P03");
             let why = error.to_string();
             let hint = if why.contains("no encryption") || why.contains("SSL off") {
                 "; it wants TLS, which is not supported: the links have to read what passes"
