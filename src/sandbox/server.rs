@@ -110,7 +110,7 @@ impl Server {
     /// Kills it with SIGKILL and waits until it is gone.
     pub(super) async fn kill(&self, deadline: Duration) -> Result<Killed, ServiceError> {
         if self.is_elsewhere() {
-            let why = "fireassay did not start it".to_owned();
+            let why = "it was not started by fireassay".to_owned();
             return Err(ServiceError { server: self.name, what: "kill the process".to_owned(), why });
         }
         match self.running.lock().await.take() {
