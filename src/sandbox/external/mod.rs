@@ -1,6 +1,6 @@
 //! A stack that somebody else runs: a Postgres, a Redis and a Kafka that are there already, and that others may use too.
 //!
-//! **Invariant:** nothing is changed there but what carries our [`Mark`] and the Redis databases that were empty. What
+//! **Invariant:** nothing is changed there but what carries our `Mark` and the Redis databases that were empty. What
 //! would reach further is refused (`refused`).
 
 mod check;
