@@ -3,11 +3,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use fireassay::sandbox::external::Urls;
 use fireassay::sandbox::{Backend, Stack, StackConfig};
+use libtest_mimic::{Arguments, Trial};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -17,15 +18,21 @@ struct Theirs {
     urls: Urls,
 }
 
+fn main() -> ExitCode {
+    let trial = Trial::test("somebody_elses_servers_are_used_and_stay_as_they_are", || {
+        tokio::runtime::Runtime::new().unwrap().block_on(somebody_elses_servers_are_used());
+        Ok(())
+    });
+    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
+}
+
 /// One test, as all of it is on one stack: a start costs more than the rest.
-#[tokio::main]
-async fn main() {
+async fn somebody_elses_servers_are_used() {
     let theirs = Theirs::start().await;
     let folder = tempfile::tempdir().unwrap();
     theirs.a_case_passes_and_one_is_not_for_them(folder.path()).await;
     theirs.what_a_killed_harness_left_is_removed_by_the_next(folder.path()).await;
     theirs.mistakes_are_told_before_anything_is_done(folder.path());
-    println!("test external ... ok");
 }
 
 impl Theirs {
