@@ -7,7 +7,6 @@
 mod container;
 mod image;
 mod network;
-mod owner;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -28,8 +27,10 @@ use tokio::sync::OnceCell;
 pub use self::container::{Container, ContainerSpec, Run};
 pub use self::image::Image;
 pub use self::network::Network;
-use self::owner::Owner;
+use super::owner::Owner;
 
+/// The label of everything that a harness makes in a daemon: whose it is.
+const LABEL: &str = "fireassay.owner";
 /// How long the daemon may take for anything but a download.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a daemon may take to say that it is there.
@@ -153,12 +154,12 @@ impl Docker {
     }
 
     fn label(&self) -> (&'static str, String) {
-        (owner::LABEL, self.shared.owner.to_string())
+        (LABEL, self.shared.owner.to_string())
     }
 
     /// Removes the containers and networks of harnesses that are gone.
     async fn sweep(&self) -> Result<(), DockerError> {
-        let labelled = HashMap::from([("label".to_owned(), vec![owner::LABEL.to_owned()])]);
+        let labelled = HashMap::from([("label".to_owned(), vec![LABEL.to_owned()])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&labelled).build();
         let containers = self.ask("list containers", self.client().list_containers(Some(options))).await?;
         for container in containers {
@@ -203,7 +204,7 @@ fn is_here(host: &str) -> bool {
 }
 
 fn is_leftover(labels: Option<&HashMap<String, String>>) -> bool {
-    let owner = labels.and_then(|labels| labels.get(owner::LABEL)).and_then(|owner| owner.parse::<Owner>().ok());
+    let owner = labels.and_then(|labels| labels.get(LABEL)).and_then(|owner| owner.parse::<Owner>().ok());
     owner.is_some_and(|owner| owner.is_gone())
 }
 
