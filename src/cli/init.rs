@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use super::failure::Failure;
 use super::locate;
 use super::output::note;
-use crate::report::text::{clean, count, shell};
+use crate::report::text::{clean, shell};
 use crate::target::compose::{self, COMPOSE_BYTES_MAX, Draft, Wanted};
 
 /// Write a first target.toml, from a Compose file or to be filled in.
@@ -37,8 +37,8 @@ pub(super) struct Args {
     /// The profile that the service implements: `fireassay list` shows them.
     #[arg(long, default_value = "ledger", value_name = "PROFILE")]
     profile: String,
-    /// Where to write it; folders are made.
-    #[arg(long, short, default_value = "target.toml", value_name = "FILE")]
+    /// Where to write it: a file that ends in .toml, or its folder. Folders are made.
+    #[arg(long, short, default_value = "target.toml", value_name = "FILE|DIR")]
     output: PathBuf,
     /// Write over a file that is there.
     #[arg(long)]
@@ -50,7 +50,8 @@ const LINE_CHARS_MAX: usize = 600;
 
 pub(super) fn init(args: &Args) -> Result<u8, Failure> {
     let profile = locate::profile_named(&args.profile)?;
-    let output = if args.output.is_dir() { args.output.join("target.toml") } else { args.output.clone() };
+    let is_file = args.output.extension().is_some_and(|ending| ending == "toml") && !args.output.is_dir();
+    let output = if is_file { args.output.clone() } else { args.output.join("target.toml") };
     let shown = shell(&output.display().to_string());
     if !args.force && output.symlink_metadata().is_ok() {
         return Err(Failure::usage(
@@ -143,10 +144,8 @@ fn after(output: &Path, to_do: usize) -> u8 {
     let folder = folder_of(output);
     let target = if output.file_name().is_some_and(|name| name == "target.toml") { folder } else { output };
     let run = format!("fireassay run --target {} --case calm", shell(&target.display().to_string()));
-    match to_do {
-        0 => note(&format!(" then: {run}")),
-        count_of => note(&format!(" then: do the {}, and {run}", count(count_of as u64, "TODO"))),
-    }
+    let first = if to_do > 0 { "mend what is marked TODO, and: " } else { "" };
+    note(&format!(" then: {first}{run}"));
     super::exit::PASS
 }
 

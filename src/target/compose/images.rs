@@ -72,7 +72,7 @@ impl<'a> Images<'a> {
                 if let Some(image) = other {
                     notes.to_do(at, format!("`{image}` is not the name of an image"));
                 }
-                format!("{}-{}", self.target, super::parts::identifier(service)).to_ascii_lowercase()
+                repository(&format!("{}-{service}", self.target))
             }
         }
     }
@@ -95,6 +95,14 @@ fn command(build: &Build, name: &str, folder: &str) -> Vec<String> {
     words
 }
 
+/// A name that Docker takes for an image: words of small letters and digits with a hyphen between them.
+fn repository(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let name = words.collect::<Vec<_>>().join("-");
+    if name.is_empty() { "target".to_owned() } else { name }
+}
+
 /// A path of the Compose file, from the manifest's folder.
 pub(super) fn rebased(base: &str, path: &str) -> String {
     let rest = path.trim_start_matches("./");
@@ -109,6 +117,12 @@ pub(super) fn rebased(base: &str, path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_images_are_names_for_docker() {
+        assert_eq!(repository("--[2JWallet_api-"), "2jwallet-api");
+        assert_eq!(repository("-"), "target");
+    }
 
     #[test]
     fn paths_start_at_the_manifest() {

@@ -116,7 +116,7 @@ mod tests {
     fn defaults_are_taken_and_variables_without_one_are_named() {
         check("a-${B:-c}-${D-e}", "a-c-e", &[]);
         check("${A:-${B:-x}y}z", "xyz", &[]);
-        check("${A}:$B ${C:?say it} ${D:+other}", ": ", &["A", "B", "C"]);
+        check("${A}:$B ${C:?say it} ${D:+other}", ":  ", &["A", "B", "C"]);
         check("cost: $$5 ${open $ 5$", "cost: $5 ${open $ 5$", &[]);
         check("${A:-}", "", &[]);
     }

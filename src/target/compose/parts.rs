@@ -129,6 +129,12 @@ fn hosts(services: &[Service]) -> Hosts {
     hosts
 }
 
+/// Whether it is a client that makes topics, in the image of a broker.
+fn makes_topics(service: &Service) -> bool {
+    let is_broker = service.values().any(|(name, _)| name == "KAFKA_CREATE_TOPICS");
+    !is_broker && !topics::created_by(service).is_empty()
+}
+
 /// The images that fireassay's own servers are to be made of.
 fn servers(services: &[Service], base: &str, notes: &mut Notes) -> Vec<(Server, String)> {
     let mut images: Vec<(Server, String)> = Vec::new();
@@ -138,6 +144,10 @@ fn servers(services: &[Service], base: &str, notes: &mut Notes) -> Vec<(Server, 
             continue;
         };
         let name = &service.name;
+        if server == Server::Kafka && makes_topics(service) {
+            notes.left_out(&At::Top, format!("`{name}`, whose topics are under [kafka]"));
+            continue;
+        }
         match kind::is_usable(server, image) {
             Ok(()) if !images.iter().any(|(known, _)| *known == server) => images.push((server, image.clone())),
             Ok(()) => notes.left_out(

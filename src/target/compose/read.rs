@@ -20,13 +20,25 @@ pub(super) fn tree(path: &str, text: &str) -> Result<Value, ComposeError> {
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
         let error = error.without_snippet();
         let at = error.location().map_or(0, |at| offset(text, at.line(), at.column()));
-        // The library says the place as well, which the pointer shows.
-        let said = error.to_string();
-        let what = said.split(" at line ").next().unwrap_or(&said);
+        let what = what(error);
         let help = "a Compose file is YAML; `docker compose config` reads it as Docker does";
         let what = format!("this cannot be read as YAML: {}", clean(what, 200));
         ComposeError(Source { path, text }.point(at..at + 1, &what, Some(help)))
     })
+}
+
+/// Why, without the place, which the pointer shows.
+fn what(error: &serde_saphyr::Error) -> String {
+    match error {
+        serde_saphyr::Error::Budget { .. } | serde_saphyr::Error::AliasReplayLimitExceeded { .. } => {
+            format!("with its aliases followed it is larger or deeper than what is read, {NODES_MAX} values")
+        }
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` is there twice"),
+        other => {
+            let said = other.to_string();
+            said.split(" at line ").next().unwrap_or_default().to_owned()
+        }
+    }
 }
 
 fn options() -> Options {

@@ -207,7 +207,7 @@ fn stranger(name: &str, value: &str, hosts: &Hosts, others: &[&str]) -> Option<S
             || before.ends_with('@')
             || (after.starts_with(':') && after[1..].starts_with(|c: char| c.is_ascii_digit()))
     };
-    let looks_like_host = prefix(name).is_some() && value.split(',').count() > 0;
+    let looks_like_host = prefix(name).is_some();
     for (start, word) in words(value) {
         let named = is_address(start, word) || (word == value && looks_like_host);
         if named && hosts.server(word).is_some() {
@@ -258,21 +258,12 @@ fn missing(values: &[(String, Phrase)], anchors: &[Anchor]) -> Option<String> {
     ))
 }
 
+/// `the port, user of Postgres`.
 fn in_words(variables: &[&str]) -> String {
-    let words = variables.iter().map(|variable| {
-        variable.split_once('_').map_or(*variable, |(server, part)| {
-            let _ = server;
-            part
-        })
-    });
-    let servers: BTreeSet<&str> = variables.iter().filter_map(|variable| variable.split('_').next()).collect();
-    let names: Vec<_> = servers
-        .into_iter()
-        .map(|server| match server {
-            "postgres" => "Postgres",
-            "redis" => "Redis",
-            _ => "Kafka",
-        })
-        .collect();
-    format!("the {} of {}", words.collect::<Vec<_>>().join(", "), names.join(" and "))
+    let of = |server: Server| {
+        let parts = variables.iter().filter_map(|variable| variable.strip_prefix(server.variable())?.strip_prefix('_'));
+        let parts = parts.collect::<Vec<_>>().join(", ");
+        (!parts.is_empty()).then(|| format!("the {parts} of {}", server.name()))
+    };
+    [Server::Postgres, Server::Redis, Server::Kafka].into_iter().filter_map(of).collect::<Vec<_>>().join(" and ")
 }
