@@ -279,3 +279,15 @@ fn a_skeleton_of_every_profile_is_a_manifest() {
         fireassay::target::Target::load(&folder.path().join("new")).expect("a manifest that can be read");
     }
 }
+
+#[test]
+fn a_compose_file_makes_a_manifest_for_every_profile() {
+    for profile in ["ledger", "orders", "ordering"] {
+        let (_whole, folder) = copy("spring");
+        let output = init(&folder, &["--compose", "docker-compose.yml", "--profile", profile]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let target = fireassay::target::Target::load(&folder).expect("a manifest that can be read");
+        assert_eq!(target.profiles, [profile]);
+        assert_eq!(said(&output).contains("{{ gateway }}"), profile == "orders");
+    }
+}

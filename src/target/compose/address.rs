@@ -159,10 +159,13 @@ impl Hosts {
 /// What could be names of hosts in a text, with their places.
 pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let start = text.as_ptr() as usize;
-    text.split(move |c| !is_part(c))
-        .filter(|word| !word.is_empty())
-        .map(move |word| (word.as_ptr() as usize - start, word))
+    let mut next = 0;
+    let pieces = text.split_inclusive(move |c| !is_part(c)).map(move |piece| {
+        let start = next;
+        next += piece.len();
+        (start, piece.trim_end_matches(|c| !is_part(c)))
+    });
+    pieces.filter(|(_, word)| !word.is_empty())
 }
 
 /// `host:port` of a server.

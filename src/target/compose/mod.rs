@@ -18,8 +18,6 @@ mod read;
 mod role;
 mod service;
 mod skeleton;
-#[cfg(test)]
-mod tests;
 mod topics;
 mod variables;
 

@@ -10,6 +10,7 @@ use super::kind::{self, Kind, Server};
 use super::notes::{At, Notes};
 use super::role::{Making, Role};
 use super::service::Service;
+use super::variables::Others;
 use super::{ComposeError, Wanted, read, topics};
 use crate::source::suggest;
 use crate::target::Ready;
@@ -51,9 +52,9 @@ pub(super) fn of(wanted: &Wanted<'_>) -> Result<Parts, ComposeError> {
     }
     let others: Vec<&str> =
         services.iter().filter(|service| !is_server(service)).map(|service| service.name.as_str()).collect();
+    let others = Others { names: &others, has_gateway: wanted.profile.has_gateway() };
     let mut built = Images::new(&name, wanted.base);
-    let mut making =
-        Making { hosts: &hosts, others: &others, base: wanted.base, images: &mut built, notes: &mut notes };
+    let mut making = Making { hosts: &hosts, others, base: wanted.base, images: &mut built, notes: &mut notes };
     let mut roles: Vec<Role> = Vec::new();
     for service in own {
         let unique = unique(&service.name, &roles);

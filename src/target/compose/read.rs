@@ -22,7 +22,7 @@ pub(super) fn tree(path: &str, text: &str) -> Result<Value, ComposeError> {
         let at = error.location().map_or(0, |at| offset(text, at.line(), at.column()));
         let what = what(error);
         let help = "a Compose file is YAML; `docker compose config` reads it as Docker does";
-        let what = format!("this cannot be read as YAML: {}", clean(what, 200));
+        let what = format!("this cannot be read as YAML: {}", clean(&what, 200));
         ComposeError(Source { path, text }.point(at..at + 1, &what, Some(help)))
     })
 }

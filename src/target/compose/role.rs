@@ -8,7 +8,7 @@ use super::mount::Mount;
 use super::notes::{At, Notes};
 use super::phrase::Phrase;
 use super::service::Service;
-use super::variables::{self, translate};
+use super::variables::{self, Others, translate};
 use crate::target::Ready;
 
 /// A role, or the set-up, before it is written.
@@ -40,8 +40,7 @@ const MATTERS: [&str; 8] =
 /// What a role is made with.
 pub(super) struct Making<'a, 'b> {
     pub(super) hosts: &'a Hosts,
-    /// Services that are no servers of the stack.
-    pub(super) others: &'a [&'a str],
+    pub(super) others: Others<'a>,
     pub(super) base: &'a str,
     pub(super) images: &'a mut Images<'b>,
     pub(super) notes: &'a mut Notes,

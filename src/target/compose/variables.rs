@@ -16,6 +16,15 @@ pub(super) struct Environment {
     pub(super) remarks: Vec<String>,
 }
 
+/// What an environment may name besides the servers of the stack.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Others<'a> {
+    /// The other services.
+    pub(super) names: &'a [&'a str],
+    /// Whether fireassay plays a payment gateway for the profile.
+    pub(super) has_gateway: bool,
+}
+
 /// What can be apart in an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
@@ -81,11 +90,11 @@ struct Anchor {
     is_bare: bool,
 }
 
-/// `others` are the names of services that are no servers of the stack.
+/// The environment of a service. Where an address was in it, a variable is.
 pub(super) fn translate<'a>(
     values: impl Iterator<Item = (&'a str, &'a str)>,
     hosts: &Hosts,
-    others: &[&str],
+    others: Others<'_>,
 ) -> Environment {
     let values: Vec<_> = values.collect();
     let mut environment = Environment::default();
@@ -200,7 +209,7 @@ fn of_topic(name: &str, value: &str, topics: &mut Vec<String>) -> Option<Phrase>
 }
 
 /// A value that names a service in a way that is not understood, or one that cannot be reached.
-fn stranger(name: &str, value: &str, hosts: &Hosts, others: &[&str]) -> Option<String> {
+fn stranger(name: &str, value: &str, hosts: &Hosts, others: Others<'_>) -> Option<String> {
     let is_address = |start: usize, word: &str| {
         let (before, after) = (&value[..start], &value[start + word.len()..]);
         before.ends_with("://")
@@ -215,9 +224,10 @@ fn stranger(name: &str, value: &str, hosts: &Hosts, others: &[&str]) -> Option<S
                 "{name} names `{word}` in a way that is not understood: write it with the variables of fireassay"
             ));
         }
-        if named && others.iter().any(|other| other.eq_ignore_ascii_case(word)) {
+        if named && others.names.iter().any(|other| other.eq_ignore_ascii_case(word)) {
+            let gateway = if others.has_gateway { "; the payment gateway is `{{ gateway }}`" } else { "" };
             return Some(format!(
-                "{name} names the service `{word}`, which cannot be reached: every instance has links to Postgres, Redis and Kafka alone"
+                "{name} names the service `{word}`, which cannot be reached: an instance has links to Postgres, Redis and Kafka{gateway}"
             ));
         }
     }
