@@ -14,16 +14,16 @@ pub(super) fn write(parts: &Parts, wanted: &Wanted<'_>) -> Draft {
     if parts.topics.is_empty() && parts.speaks_kafka {
         let text =
             "the file names no topic; list those that the service uses, and give it each with `{{ prefix }}` before it";
-        parts_notes.to_do(&At::Topics, text);
+        parts_notes.ask(&At::Topics, text);
     }
     let has_source = !wanted.profile.publications().is_empty();
     let events = parts.topics.first().map(|(name, _)| name.as_str());
     if parts.topics.len() > 1 {
         let what = if has_source { "requests come from, and which one its events" } else { "events of the profile" };
-        parts_notes.to_do(&At::Topics, format!("see which topic has the {what}; the first was taken"));
+        parts_notes.ask(&At::Topics, format!("see which topic has the {what}; the first was taken"));
     }
     if has_source && events.is_none() {
-        parts_notes.to_do(&At::Topics, "name the topic that the service consumes from");
+        parts_notes.ask(&At::Topics, "name the topic that the service consumes from");
     }
     let notes = &parts_notes;
 

@@ -39,7 +39,7 @@ impl<'a> Images<'a> {
         let is_known = self.built.contains(&(build.clone(), name.clone()));
         self.built.push((build.clone(), name.clone()));
         if build.context.contains("://") || build.context.starts_with("git@") {
-            notes.to_do(
+            notes.ask(
                 at,
                 format!("`{name}` is built from {}, which is elsewhere: build it before the run", build.context),
             );
@@ -53,7 +53,7 @@ impl<'a> Images<'a> {
         match &self.command {
             None => self.command = Some((name.clone(), command)),
             Some((_, other)) if *other == command => {}
-            Some(_) => notes.to_do(
+            Some(_) => notes.ask(
                 at,
                 format!(
                     "`{name}` has to be built before the run, as only one command can be `build`: {}",
@@ -70,7 +70,7 @@ impl<'a> Images<'a> {
             Some(image) if !image.starts_with('-') && !image.contains(is_odd) => image.to_owned(),
             other => {
                 if let Some(image) = other {
-                    notes.to_do(at, format!("`{image}` is not the name of an image"));
+                    notes.ask(at, format!("`{image}` is not the name of an image"));
                 }
                 repository(&format!("{}-{service}", self.target))
             }

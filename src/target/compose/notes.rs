@@ -33,7 +33,7 @@ const NOTES_MAX: usize = 200;
 
 impl Notes {
     /// Something that somebody has to do or to look at.
-    pub(super) fn to_do(&mut self, at: &At, text: impl Into<String>) {
+    pub(super) fn ask(&mut self, at: &At, text: impl Into<String>) {
         self.push(Note { at: at.clone(), is_to_do: true, text: text.into() });
     }
 

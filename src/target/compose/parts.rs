@@ -63,7 +63,7 @@ pub(super) fn of(wanted: &Wanted<'_>) -> Result<Parts, ComposeError> {
     let mut jobs = jobs.into_iter();
     let setup = jobs.next().map(|job| making.set_up(job));
     for job in jobs {
-        notes.to_do(
+        notes.ask(
             &At::Setup,
             format!("`{}` is to be done before the start as well, and there is one set-up: make one of both", job.name),
         );
@@ -156,7 +156,7 @@ fn servers(services: &[Service], base: &str, notes: &mut Notes) -> Vec<(Server, 
                 format!("`{name}`: there is one {} for each run, and it takes this one's place too", server.name()),
             ),
             Err(why) => {
-                notes.left_out(&At::Top, format!("the image `{image}` of `{name}`: {why}; fireassay takes its own"))
+                notes.left_out(&At::Top, format!("the image `{image}` of `{name}`: {why}; fireassay takes its own"));
             }
         }
         if !service.command.is_empty() && server != Server::Kafka {
@@ -167,7 +167,7 @@ fn servers(services: &[Service], base: &str, notes: &mut Notes) -> Vec<(Server, 
                 && there.contains("docker-entrypoint-initdb.d")
             {
                 let here = super::images::rebased(base, here);
-                notes.to_do(
+                notes.ask(
                     &At::Top,
                     format!("`{name}` is filled from {here}; fireassay's Postgres begins empty: fill it in [setup]"),
                 );
@@ -200,7 +200,7 @@ fn chosen<'a>(
             }
             Kind::Server(_) => {}
             Kind::Tool => notes.left_out(&At::Top, format!("`{name}`, which the service does not need")),
-            Kind::Absent => notes.to_do(&At::Top, format!(
+            Kind::Absent => notes.ask(&At::Top, format!(
                 "`{name}` ({}) is not here: fireassay has Postgres, Redis and Kafka; see whether the service can do without it",
                 service.image.as_deref().unwrap_or_default()
             )),
@@ -210,7 +210,7 @@ fn chosen<'a>(
             )),
             Kind::Own if service.replicas == Some(0) => notes.left_out(&At::Top, format!("`{name}`, of which there are none")),
             Kind::Own if is_migration => {
-                notes.to_do(&At::Setup, format!("`{name}` is taken for the set-up because of its name; see whether it ends by itself"));
+                notes.ask(&At::Setup, format!("`{name}` is taken for the set-up because of its name; see whether it ends by itself"));
                 jobs.push(service);
             }
             Kind::Own => own.push(service),
@@ -243,11 +243,11 @@ fn front(roles: &[Role], notes: &mut Notes) -> Option<String> {
     let front = first.or(listening.first().copied()).or(roles.first())?;
     let names = || listening.iter().map(|role| format!("`{}`", role.name)).collect::<Vec<_>>().join(", ");
     match listening.len() {
-        0 => notes.to_do(&At::Top, format!(
+        0 => notes.ask(&At::Top, format!(
             "no service says where it listens; `{}` is taken for the one that takes the requests: give it its `port`, as in `port = 8080`", front.name
         )),
         1 => {}
-        _ => notes.to_do(&At::Top, format!("{} listen; see whether `{}` is the one that takes the requests", names(), front.name)),
+        _ => notes.ask(&At::Top, format!("{} listen; see whether `{}` is the one that takes the requests", names(), front.name)),
     }
     (listening.len() != 1 || first.is_none()).then(|| front.name.clone())
 }
@@ -258,7 +258,9 @@ pub(super) fn identifier(name: &str) -> String {
     const CHARS_MAX: usize = 56;
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
     let name: String = name.chars().take(CHARS_MAX).map(plain).collect();
-    if name.is_empty() { "target".to_owned() } else { name }
+    // A name that began with a hyphen would be an option somewhere.
+    let name = name.trim_matches('-');
+    if name.is_empty() { "target".to_owned() } else { name.to_owned() }
 }
 
 fn unique(name: &str, roles: &[Role]) -> String {

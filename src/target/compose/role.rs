@@ -71,12 +71,12 @@ impl Making<'_, '_> {
             self.notes.left_out(&at, format!("{name} = {}: the set-up has Postgres alone", phrase.template()));
         }
         if !job.command.iter().all(fits) {
-            self.notes.to_do(&at, "the command of the set-up needs more than Postgres, which is all that it has");
+            self.notes.ask(&at, "the command of the set-up needs more than Postgres, which is all that it has");
             job.command.retain(fits);
         }
         for mount in &service.mounts {
             let shown = shown(mount);
-            self.notes.to_do(&at, format!("the volume {shown}: a set-up has none; put what it needs into the image"));
+            self.notes.ask(&at, format!("the volume {shown}: a set-up has none; put what it needs into the image"));
         }
         job
     }
@@ -89,17 +89,17 @@ impl Making<'_, '_> {
             let what = format!(
                 "the variables of `{file}` are not here, as such files hold secrets: write down which ones it needs"
             );
-            self.notes.to_do(at, what);
+            self.notes.ask(at, what);
         }
         for variable in &service.missing {
-            self.notes.to_do(at, format!("`${{{variable}}}` has no default in the file and was taken as empty"));
+            self.notes.ask(at, format!("`${{{variable}}}` has no default in the file and was taken as empty"));
         }
         for left in &service.left_out {
             let matters = MATTERS.iter().any(|key| left.starts_with(&format!("`{key}:")));
             match matters {
                 true => self
                     .notes
-                    .to_do(at, format!("{left}: a manifest has nothing for it; the image has to do it by itself")),
+                    .ask(at, format!("{left}: a manifest has nothing for it; the image has to do it by itself")),
                 false => self.notes.left_out(at, left.clone()),
             }
         }
@@ -149,18 +149,22 @@ impl Making<'_, '_> {
                 continue;
             };
             env.values.remove(at_place);
-            self.notes.to_do(at, format!("{} is not set: {why}", variable.name));
+            self.notes.ask(at, format!("{} is not set: {why}", variable.name));
         }
         for remark in &env.remarks {
-            self.notes.to_do(at, remark.clone());
+            self.notes.ask(at, remark.clone());
         }
         env
     }
 
     fn word(&mut self, word: &str, at: &At) -> Phrase {
-        let Some(found) = self.hosts.find(word) else { return Phrase::plain(word) };
+        if word.contains('\0') {
+            self.notes.ask(at, "the command has a character in it that no process can be given; it was taken out");
+        }
+        let word = word.replace('\0', "");
+        let Some(found) = self.hosts.find(&word) else { return Phrase::plain(&word) };
         if let Some(remark) = found.remark {
-            self.notes.to_do(at, format!("the command: {remark}"));
+            self.notes.ask(at, format!("the command: {remark}"));
         }
         found.phrase
     }
@@ -194,7 +198,7 @@ impl Making<'_, '_> {
                 if port.is_some() { Ready::Port } else { Ready::Running }
             }
             (None, Some(_)) => {
-                self.notes.to_do(at, "if it has a path that says that it is ready, name it: `ready = \"GET /health\"`");
+                self.notes.ask(at, "if it has a path that says that it is ready, name it: `ready = \"GET /health\"`");
                 Ready::Port
             }
             (None, None) => Ready::Running,
@@ -212,7 +216,7 @@ impl Making<'_, '_> {
                 None
             }
             Mount::Other(_) => {
-                self.notes.to_do(
+                self.notes.ask(
                     at,
                     format!("the volume {}: only folders and files of this machine can be given", shown(mount)),
                 );
@@ -225,7 +229,7 @@ impl Making<'_, '_> {
         let asked = service.replicas.unwrap_or(1);
         let taken = asked.clamp(1, INSTANCES_MAX);
         if taken != asked {
-            self.notes.to_do(at, format!("{asked} instances are asked for; there are from 1 to {INSTANCES_MAX}"));
+            self.notes.ask(at, format!("{asked} instances are asked for; there are from 1 to {INSTANCES_MAX}"));
         }
         taken
     }

@@ -187,10 +187,7 @@ fn of_topic(name: &str, value: &str, topics: &mut Vec<String>) -> Option<Phrase>
             && name.chars().all(plain)
             && name.contains(|c: char| c.is_ascii_alphabetic())
     };
-    if SETTINGS.iter().any(|word| has(word))
-        || !names.iter().all(|name| is_name(&name))
-        || matches!(value, "true" | "false")
-    {
+    if SETTINGS.iter().any(|word| has(word)) || !names.iter().all(is_name) || matches!(value, "true" | "false") {
         return None;
     }
     let is_topic = has("TOPIC") || has("TOPICS");
