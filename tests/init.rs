@@ -57,8 +57,22 @@ fn a_spring_service() {
         &["--compose", "docker-compose.yml"],
         &expect_file!["compose/spring/target.toml"],
         &expect![[r#"
-            error: target.toml is there already
-             next: write it elsewhere with --output, or over it with --force
+            wrote target.toml: target `wallet`; roles: api (2 instances), rates (1 instance)
+            to do, marked TODO in the file:
+              `db` is filled from ./init.sql; fireassay's Postgres begins empty: fill it in [setup]
+              [role.api]: WALLET_SIGNING_KEY is not set: `${SIGNING_KEY}` has no default in the file
+              [role.api]: SPRING_DATASOURCE_URL: `sslmode=require` has become `sslmode=disable`: the links read what passes, and have no TLS
+              [role.api]: RATES_URL names the service `rates`, which cannot be reached: an instance has links to Postgres, Redis and Kafka
+              [role.api]: nothing in the environment says the password, database of Redis; give it under the names that the service reads, perhaps `SPRING_DATA_REDIS_PASSWORD = "{{ redis_password }}"`, `SPRING_DATA_REDIS_DATABASE = "{{ redis_database }}"`
+              [role.api]: the variables of `.env.api` are not here, as such files hold secrets: write down which ones it needs
+              [role.rates]: `entrypoint: ["/bin/rates","--fast"]`: a manifest has nothing for it; the image has to do it by itself
+            left out:
+              the image `redis:latest` of `cache`: it has no version in its name; fireassay takes its own
+              how `cache` is started: `redis-server --maxmemory 64mb`
+              the image `confluentinc/cp-kafka:7.7.0` of `kafka`: it is started in another way than the image that fireassay knows; fireassay takes its own
+              `kafka-ui`, which the service does not need
+              [role.api]: the other ports: 9090
+             then: mend what is marked TODO, and: fireassay run --target . --case calm
         "#]],
     );
 }
@@ -70,8 +84,12 @@ fn a_node_service() {
         &["--compose", "compose.yaml"],
         &expect_file!["compose/node/target.toml"],
         &expect![[r#"
-            error: target.toml is there already
-             next: write it elsewhere with --output, or over it with --force
+            wrote target.toml: target `node`; roles: api (1 instance), worker (3 instances); set-up: migrate
+            to do, marked TODO in the file:
+              [role.api]: SESSION_SECRET is not set: its value comes from the shell of whoever starts it
+            left out:
+              `kafka-init`, whose topics are under [kafka]
+             then: mend what is marked TODO, and: fireassay run --target . --case calm
         "#]],
     );
 }
@@ -83,17 +101,18 @@ fn hostile_names_are_harmless_wherever_they_are_shown() {
         &["--compose", "odd-names.yml"],
         &expect_file!["compose/hostile/target.toml"],
         &expect![[r#"
-            wrote target.toml: target `--2Jwallet`; role: api--31m- (1 instance)
+            wrote target.toml: target `2Jwallet`; role: api--31m (1 instance)
             to do, marked TODO in the file:
-              [role.api--31m-]: `acme/\u{7}wallet` is not the name of an image
-              [role.api--31m-]: `working_dir: "/\u001b]0;title\u0007"`: a manifest has nothing for it; the image has to do it by itself
-              [role.api--31m-]: if it has a path that says that it is ready, name it: `ready = "GET /health"`
+              [role.api--31m]: `acme/\u{7}wallet` is not the name of an image
+              [role.api--31m]: the command has a character in it that no process can be given; it was taken out
+              [role.api--31m]: `working_dir: "/\u001b]0;title\u0007"`: a manifest has nothing for it; the image has to do it by itself
+              [role.api--31m]: if it has a path that says that it is ready, name it: `ready = "GET /health"`
             left out:
               the image `postgres` of `db`: it has no version in its name; fireassay takes its own
-              [role.api--31m-]: the variable `A\nB = 'x'\n[role.evil`, which no process can be given
-              [role.api--31m-]: the variable `NUL`, which no process can be given
-              [role.api--31m-]: the variable `A=B`, which no process can be given
-              [role.api--31m-]: the volume `odd`: every run begins with new containers
+              [role.api--31m]: the variable `A\nB = 'x'\n[role.evil`, which no process can be given
+              [role.api--31m]: the variable `NUL`, which no process can be given
+              [role.api--31m]: the variable `A=B`, which no process can be given
+              [role.api--31m]: the volume `odd`: every run begins with new containers
              then: mend what is marked TODO, and: fireassay run --target . --case calm
         "#]],
     );
