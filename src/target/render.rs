@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use percent_encoding::percent_decode_str;
+
 use super::manifest::{ManifestError, Role, Target};
 use super::parse::{GATEWAY_VARIABLE, POSTGRES_PARTS};
 use super::program;
@@ -156,10 +158,15 @@ fn postgres_parts(url: &str) -> Vec<Part> {
     vec![
         (host, url.host_str().unwrap_or_default().to_owned()),
         (port, url.port().unwrap_or(5432).to_string()),
-        (user, url.username().to_owned()),
-        (password, url.password().unwrap_or_default().to_owned()),
-        (database, url.path().trim_start_matches('/').to_owned()),
+        (user, decoded(url.username())),
+        (password, decoded(url.password().unwrap_or_default())),
+        (database, decoded(url.path().trim_start_matches('/'))),
     ]
+}
+
+/// A part of a URL as it is meant, for variables of its own; within a URL a template encodes it again (`| urlencode`).
+fn decoded(part: &str) -> String {
+    percent_decode_str(part).decode_utf8_lossy().into_owned()
 }
 
 /// The same of Redis.
@@ -168,7 +175,7 @@ fn redis_parts(url: &str) -> Vec<Part> {
     vec![
         ("redis_host", url.host_str().unwrap_or_default().to_owned()),
         ("redis_port", url.port().unwrap_or(6379).to_string()),
-        ("redis_password", url.password().unwrap_or_default().to_owned()),
+        ("redis_password", decoded(url.password().unwrap_or_default())),
         ("redis_database", url.path().trim_start_matches('/').to_owned()),
     ]
 }
@@ -201,6 +208,8 @@ mod tests {
                 "postgres_database run_1"
             ]
         );
+        let encoded = of(postgres_parts("postgres://a%40b:s%2Fc%3F@db/run_1"));
+        assert_eq!(encoded[2..4], ["postgres_user a@b", "postgres_password s/c?"]);
         let redis = redis_parts("redis://:secret@127.0.0.1:40002/3");
         let kafka = kafka_parts("127.0.0.1:40003");
         names = redis.iter().chain(&kafka).map(|(name, _)| *name).collect();

@@ -86,7 +86,7 @@ impl Hosts {
                 let elsewhere = scheme.starts_with("jdbc:") || scheme.starts_with("r2dbc:");
                 let start = Phrase::plain(scheme).text("://");
                 let start = match user.is_some() || !elsewhere {
-                    true => start.variable("postgres_user").text(":").variable("postgres_password").text("@"),
+                    true => start.encoded("postgres_user").text(":").encoded("postgres_password").text("@"),
                     false => start,
                 };
                 start.then(host_and_port(server)).text("/").variable("postgres_database")
@@ -196,8 +196,8 @@ fn in_query(server: Server, query: &str) -> (Phrase, Option<String>) {
                 remark = Some(format!("`{part}` has become `{without}`: the links read what passes, and have no TLS"));
                 phrase.text(without)
             }
-            (Server::Postgres, "user", _) => phrase.text("user=").variable("postgres_user"),
-            (Server::Postgres, "password", _) => phrase.text("password=").variable("postgres_password"),
+            (Server::Postgres, "user", _) => phrase.text("user=").encoded("postgres_user"),
+            (Server::Postgres, "password", _) => phrase.text("password=").encoded("postgres_password"),
             _ => phrase.text(part),
         };
     }
@@ -222,7 +222,7 @@ mod tests {
     fn urls_become_those_of_the_run_and_keep_their_schemes() {
         check("postgres://app:pw@db:5432/app", Some("{{ postgres }}"));
         check("postgres://db/app?a=1", Some("{{ postgres }}?a=1"));
-        let user = "{{ postgres_user }}:{{ postgres_password }}@";
+        let user = "{{ postgres_user | urlencode }}:{{ postgres_password | urlencode }}@";
         let place = "{{ postgres_host }}:{{ postgres_port }}/{{ postgres_database }}";
         check("postgresql+asyncpg://a:b@db/app", Some(&format!("postgresql+asyncpg://{user}{place}")));
         check(
@@ -232,7 +232,7 @@ mod tests {
         check(
             "jdbc:postgresql://db/app?user=u&password=p",
             Some(&format!(
-                "jdbc:postgresql://{place}?user={{{{ postgres_user }}}}&password={{{{ postgres_password }}}}"
+                "jdbc:postgresql://{place}?user={{{{ postgres_user | urlencode }}}}&password={{{{ postgres_password | urlencode }}}}"
             )),
         );
         check("postgres://db/app?sslmode=require", Some("{{ postgres }}?sslmode=disable"));
@@ -255,7 +255,7 @@ mod tests {
         check(
             "tcp://app:pw@db:5432/x",
             Some(
-                "tcp://{{ postgres_user }}:{{ postgres_password }}@{{ postgres_host }}:{{ postgres_port }}/{{ postgres_database }}",
+                "tcp://{{ postgres_user | urlencode }}:{{ postgres_password | urlencode }}@{{ postgres_host }}:{{ postgres_port }}/{{ postgres_database }}",
             ),
         );
         check("-wait db:5432 -timeout 5s", Some("-wait {{ postgres_host }}:{{ postgres_port }} -timeout 5s"));

@@ -8,6 +8,8 @@ pub(super) struct Phrase(Vec<Piece>);
 enum Piece {
     Text(String),
     Variable(&'static str),
+    /// A variable within a URL, where it must not be taken for more than one part.
+    Encoded(&'static str),
 }
 
 impl Phrase {
@@ -27,6 +29,11 @@ impl Phrase {
         self
     }
 
+    pub(super) fn encoded(mut self, name: &'static str) -> Self {
+        self.0.push(Piece::Encoded(name));
+        self
+    }
+
     pub(super) fn then(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self
@@ -39,7 +46,7 @@ impl Phrase {
 
     pub(super) fn variables(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().filter_map(|piece| match piece {
-            Piece::Variable(name) => Some(*name),
+            Piece::Variable(name) | Piece::Encoded(name) => Some(*name),
             Piece::Text(_) => None,
         })
     }
@@ -51,6 +58,7 @@ impl Phrase {
         while let Some(piece) = pieces.next() {
             match piece {
                 Piece::Variable(name) => out.extend(["{{ ", name, " }}"]),
+                Piece::Encoded(name) => out.extend(["{{ ", name, " | urlencode }}"]),
                 Piece::Text(text) => escape(text, pieces.peek().is_some(), &mut out),
             }
         }
