@@ -23,7 +23,7 @@ async fn main() -> Result<(), Failure> {
         let stack = Stack::start(&config, &|line| println!("  {line} after {:.0?}", begin.elapsed())).await?;
         starts.push(begin.elapsed());
         let end = Instant::now();
-        stack.stop().await;
+        stack.stop().await?;
         drop(stack);
         stops.push(end.elapsed());
     }
@@ -33,7 +33,7 @@ async fn main() -> Result<(), Failure> {
     let stack = Stack::start(&config, &|_| ()).await?;
     resets(&stack).await?;
     kills(&stack).await?;
-    stack.stop().await;
+    stack.stop().await?;
     Ok(())
 }
 

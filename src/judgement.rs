@@ -10,7 +10,7 @@ use crate::history::{AttemptId, IntentId, StepId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The target declares that it lacks what is asked for.
+    /// The target declares that it lacks what is asked for, or the stack is one that the faults are not for.
     NotApplicable,
     /// Enough was seen, and nothing was wrong.
     Pass,

@@ -434,7 +434,7 @@ fn a_backend_that_there_is_not_is_a_mistake() {
     check_usage(
         &["run", "--backend", "podman"],
         &expect![[r#"
-            error: invalid value 'podman' for '--backend <BACKEND>': there is no such backend; write one of auto, process, docker
+            error: invalid value 'podman' for '--backend <BACKEND>': there is no such backend; write one of auto, process, docker, external
 
             For more information, try '--help'.
         "#]],

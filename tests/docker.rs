@@ -156,7 +156,7 @@ fn each_server_comes_back_from_a_kill() {
         stack.kafka().start().await.unwrap();
         let error = stack.kafka().create_topics(&topics).await.unwrap_err();
         assert!(error.to_string().contains("kept"), "{error}");
-        stack.stop().await;
+        stack.stop().await.unwrap();
     });
 }
 

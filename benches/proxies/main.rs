@@ -104,7 +104,7 @@ async fn main() -> Result<(), Failure> {
     }
     to_redis.assert_read();
     to_postgres.assert_read();
-    stack.stop().await;
+    stack.stop().await?;
     print!("{figures}");
     Ok(())
 }

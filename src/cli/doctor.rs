@@ -8,8 +8,8 @@ use super::stack::StackArgs;
 use super::{exit, interrupt};
 use crate::report::style::{Palette, Tone};
 use crate::report::text::clean;
-use crate::sandbox::Backend;
-use crate::sandbox::needs::{Need, check, check_docker};
+use crate::sandbox::needs::{Need, check, check_docker, check_external};
+use crate::sandbox::{Backend, Images};
 
 /// Say what this machine has of what fireassay needs, and how to get the rest.
 #[derive(Debug, clap::Args)]
@@ -21,24 +21,28 @@ pub(super) struct Args {
 
 pub(super) fn doctor(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let config = args.stack.config()?;
-    let docker = interrupt::run(async |_| check_docker(&config).await)?;
-    let needs = weighed(check(&config), docker, config.backend.unwrap_or_default());
+    let config = config.or(None, &Images::default());
+    let (docker, external) = interrupt::run(async |_| tokio::join!(check_docker(&config), check_external(&config)))?;
+    let needs = weighed(check(&config), docker, external, config.backend.unwrap_or_default());
     answer(&in_words(&needs, colour.for_stdout()))?;
     Ok(if needs.iter().any(is_missing) { exit::ENVIRONMENT } else { exit::PASS })
 }
 
-/// What both backends need. Optional is what only the one needs that is not going to be used.
-fn weighed(processes: Vec<Need>, docker: Vec<Need>, backend: Backend) -> Vec<Need> {
+/// What all backends need. Optional is what only the one needs that is not going to be used.
+fn weighed(processes: Vec<Need>, docker: Vec<Need>, external: Vec<Need>, backend: Backend) -> Vec<Need> {
     // Images can be downloaded.
     let daemon_answers = docker.iter().any(|need| need.name == "docker daemon" && need.state.is_ok());
     let takes_docker = backend == Backend::Docker || (backend == Backend::Auto && daemon_answers);
+    let takes_external = backend == Backend::External;
     let of_processes = |need: Need| {
         // The directory is there whatever the servers run as.
-        let optional = need.optional || (takes_docker && need.name != "temporary space");
+        let optional = need.optional || ((takes_docker || takes_external) && need.name != "temporary space");
         Need { optional, ..need }
     };
     let of_docker = |need: Need| Need { optional: !takes_docker || need.name != "docker daemon", ..need };
-    processes.into_iter().map(of_processes).chain(docker.into_iter().map(of_docker)).collect()
+    let of_external = |need: Need| Need { optional: !takes_external, ..need };
+    let rest = docker.into_iter().map(of_docker).chain(external.into_iter().map(of_external));
+    processes.into_iter().map(of_processes).chain(rest).collect()
 }
 
 fn is_missing(need: &Need) -> bool {
@@ -96,6 +100,7 @@ mod tests {
             let needs = weighed(
                 vec![lacking("java"), lacking("temporary space")],
                 vec![daemon, lacking("image of redis")],
+                vec![lacking("external kafka")],
                 backend,
             );
             missing(&needs).join(", ")
@@ -104,6 +109,7 @@ mod tests {
         assert_eq!(weigh(there.clone(), Backend::Auto), "temporary space");
         assert_eq!(weigh(lacking("docker daemon"), Backend::Auto), "java, temporary space");
         assert_eq!(weigh(lacking("docker daemon"), Backend::Docker), "temporary space, docker daemon");
+        assert_eq!(weigh(lacking("docker daemon"), Backend::External), "temporary space, external kafka");
     }
 
     #[test]

@@ -44,6 +44,9 @@ impl From<RunError> for Failure {
                 what,
                 "mend the manifest or the suite; docs/target-manifest.md has every key that a manifest may have",
             ),
+            RunError::Stack(_) => {
+                Self::usage(what, "see `fireassay doctor`; docs/backends.md has all about servers that run already")
+            }
             RunError::Interrupted => {
                 Self { code: exit::INTERRUPTED, what, next: "nothing was started, nothing is left running".into() }
             }

@@ -8,6 +8,7 @@ pub mod exit;
 mod explain;
 mod failure;
 pub(crate) use failure::Failure;
+mod init;
 mod interrupt;
 mod list;
 pub(crate) mod locate;
@@ -47,6 +48,7 @@ struct Cli {
 const AFTER_HELP: &str = "\
 First steps:
   fireassay doctor                        what this machine has and lacks
+  fireassay init --compose FILE           a first target.toml, from a Compose file
   fireassay list                          the cases, and the requirements they check
   fireassay run                           the quick cases against the reference target
   fireassay run --target ./my-service     the same against a service with a target.toml
@@ -66,6 +68,7 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Run(run::Args),
     Sweep(sweep::Args),
     List(list::Args),
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<u8, Failure> {
     match &cli.command {
+        Command::Init(args) => init::init(args),
         Command::Run(args) => run::run(args, cli.color),
         Command::Sweep(args) => sweep::sweep(args, cli.color),
         Command::List(args) => list::list(args, cli.color),

@@ -33,6 +33,7 @@ impl Sink for Lines {
     fn progress(&self, progress: Progress) {
         match progress {
             Progress::Preparing(what) => output::note(&self.palette.paint(Tone::Faint, &piece(&what))),
+            Progress::Note(text) => output::note(&piece(&text)),
             Progress::StackReady { took } => output::note(&self.palette.paint(Tone::Faint, &stack_ready(took))),
             Progress::Started { .. } | Progress::Stepped { .. } => {}
             Progress::Finished { report, .. } => output::note(&case_line(&report, self.palette)),
@@ -81,6 +82,7 @@ impl Sink for Bars {
             Progress::Preparing(what) => {
                 open.stack.get_or_insert_with(|| self.spinner()).set_message(piece(&what));
             }
+            Progress::Note(text) => self.print(&piece(&text)),
             Progress::StackReady { took } => {
                 if let Some(bar) = open.stack.take() {
                     bar.finish_and_clear();

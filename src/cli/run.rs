@@ -256,7 +256,10 @@ fn next_step(code: u8, args: &Args, told: &[Told]) -> String {
         exit::INCONCLUSIVE => {
             "next: see above what was not seen; more seeds (--seeds) or a larger workload may show it".into()
         }
-        exit::NOTHING => "next: see what target.toml declares under [[lacks]]".into(),
+        exit::NOTHING => {
+            "next: see the reasons above: what target.toml declares under [[lacks]], or what the backend is not for"
+                .into()
+        }
         _ if args.tier == TierChoice::Quick && args.case.is_empty() => {
             "next: --tier full for more cases, --seeds 20 for more of each".into()
         }

@@ -69,6 +69,7 @@ pub(super) fn shrink(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let (target, suite) = stage(&case, args.target.as_deref(), &args.run)?;
     let profile = locate::profile_named(&case.profile)?;
     let palette = colour.for_stderr();
+    let plan = case.plan.clone();
     let mut search = Search::new(profile, case, Ran { history, findings, directory }, goal.clone(), args.budget);
     let stack = args.stack.config()?;
     let jobs = args.jobs.map_or_else(default_jobs, usize::from);
@@ -77,8 +78,12 @@ pub(super) fn shrink(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let interrupted = interrupt::run(async |cancel| {
         let options = Options { runs_dir: args.runs_dir.clone(), stack, env: Vec::new(), cancel: cancel.clone() };
         let session = Session::start(target, suite, options, &Quiet(palette)).await?;
+        if let Some(why) = session.refuses(&plan) {
+            session.finish(&Quiet(palette)).await;
+            return Err(RunError::Stack(why));
+        }
         carry_out(&session, &mut search, jobs, &Quiet(palette), &cancel, &shown).await;
-        session.finish().await;
+        session.finish(&Quiet(palette)).await;
         Ok::<bool, RunError>(cancel.is_cancelled())
     })??;
     let ended = search.end();
@@ -201,6 +206,7 @@ struct Quiet(Palette);
 impl Sink for Quiet {
     fn progress(&self, progress: Progress) {
         match progress {
+            Progress::Note(text) => note(&piece(&text)),
             Progress::Preparing(what) => note(&self.0.paint(Tone::Faint, &piece(&what))),
             Progress::Finished { report, .. } if report.error.is_some() => note(&terminal::case_line(&report, self.0)),
             _ => {}

@@ -171,19 +171,28 @@ pub(super) fn all(place: Place, scenarios: Vec<Scenario>, colour: Colour) -> Res
         let options = Options { runs_dir, stack, env, cancel: cancel.clone() };
         let session = Session::start(target, suite, options, progress::sink(palette).as_ref()).await?;
         let mut outcomes = Vec::new();
+        let mut failed = None;
         for scenario in scenarios {
             let progress = Progress::new(palette, &scenario.case.id);
             let show = |stage: Stage<'_>| progress.show(&stage);
-            let outcome = carry_out(&session, scenario, &show, &cancel).await?;
+            let outcome = carry_out(&session, scenario, &show, &cancel).await;
             progress.bar.finish_and_clear();
+            let outcome = match outcome {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            };
             note(report::ending(&outcome, palette).trim_end());
             outcomes.push(outcome);
             if cancel.is_cancelled() {
                 break;
             }
         }
-        session.finish().await;
-        Ok::<_, RunError>(outcomes)
+        // Whatever became of them: what was made in the stack has to go.
+        session.finish(progress::sink(palette).as_ref()).await;
+        failed.map_or(Ok(outcomes), Err::<_, RunError>)
     })??;
     Ok(outcomes)
 }

@@ -13,7 +13,7 @@ use crate::explore::sweep::{Outcome, Scenario};
 use crate::report::terminal::seconds;
 use crate::report::text::count;
 use crate::report::{Told, tell_one};
-use crate::runner::{CaseReport, Options, Planned, Session};
+use crate::runner::{CaseReport, Options, Planned, Progress, Session, Sink};
 use crate::sandbox::StackConfig;
 use crate::suite::Suite;
 use crate::target::Target;
@@ -25,6 +25,17 @@ const RUNS: &str = "target/fireassay/runs";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StageError(pub String);
+
+/// Says what a reader should know of the stack, and nothing else.
+struct Notes;
+
+impl Sink for Notes {
+    fn progress(&self, progress: Progress) {
+        if let Progress::Note(text) = progress {
+            super::say(&text);
+        }
+    }
+}
 
 /// A target, its suite, and a session that starts when it is first needed.
 #[derive(Debug)]
@@ -137,7 +148,7 @@ impl Stage {
     /// Takes the session down, if it was ever started.
     pub fn finish(self) {
         if let Some(Ok(session)) = self.session.into_inner() {
-            self.runtime.block_on(session.finish());
+            self.runtime.block_on(session.finish(&Notes));
         }
     }
 

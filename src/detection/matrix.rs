@@ -37,7 +37,7 @@ impl Sight {
         let caught = violated.iter().any(|id| defect.caught_by == **id);
         let unrelated = |id: &&&String| defect.caught_by != ***id && !defect.also.contains(id);
         let on: Vec<String> = violated.iter().filter(unrelated).map(|id| (*id).clone()).collect();
-        match &report.error {
+        match &report.failure() {
             _ if !on.is_empty() => Self::Blamed { on, also_caught: caught },
             _ if caught => Self::Caught,
             Some(error) => Self::Failed(error.clone()),

@@ -12,7 +12,7 @@ use crate::runner::CaseReport;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
     wanted: Signature,
-    /// Runs that can be counted: those that failed or were cut short say nothing.
+    /// Runs that can be counted: those that failed, were cut short or did not apply say nothing.
     runs: u32,
     lost: u32,
     /// Runs that violated any of what is wanted, or anything where nothing is.
@@ -53,7 +53,7 @@ impl Tally {
     /// Counts one.
     pub fn count(&mut self, report: &CaseReport) {
         let seen = Signature::of(&report.findings);
-        if seen.is_empty() && (report.error.is_some() || report.interrupted) {
+        if seen.is_empty() && (report.failure().is_some() || report.interrupted) {
             self.lost += 1;
             return;
         }

@@ -87,6 +87,10 @@ pub fn reasons(report: &CaseReport) -> Vec<String> {
     if report.interrupted {
         reasons.push("interrupted before its end".into());
     }
+    if let Some(why) = never_begun(report) {
+        reasons.push(format!("not applicable: {}", super::text::clean(why, 400)));
+        return reasons;
+    }
     let mut findings: Vec<_> = report.findings.iter().collect();
     // The worst first: the first reason is what a list of test cases shows.
     findings.sort_by_key(|judged| Reverse(judged.verdict));
@@ -129,6 +133,14 @@ pub fn reasons(report: &CaseReport) -> Vec<String> {
         reasons.extend(report.notes.iter().flat_map(|note| indented(&format!("note: {note}"))));
     }
     reasons
+}
+
+/// Why a case was not run at all, if all that it checks has the same reason.
+fn never_begun(report: &CaseReport) -> Option<&str> {
+    let mut reasons = report.findings.iter().map(|judged| judged.lacks.as_deref());
+    let first = reasons.next()??;
+    let several = report.findings.len() > 1;
+    (several && reasons.all(|reason| reason == Some(first))).then_some(first)
 }
 
 /// Each line made safe, those after the first a step to the right.

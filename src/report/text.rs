@@ -59,7 +59,7 @@ pub fn shell(argument: &str) -> String {
 }
 
 /// Whether a character steers a terminal, the direction of writing or nothing that can be seen.
-pub(super) fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -14,7 +14,7 @@ use super::nemesis::Nemesis;
 use super::readings::Readings;
 use super::session::run_folder;
 use super::settle::Settling;
-use super::{CASE_FORMAT, CaseFile, CaseReport, Figures, Planned, Step, Work, stored};
+use super::{CASE_FORMAT, CaseFile, CaseReport, Figures, Judged, Planned, Step, Work, stored};
 use crate::fault;
 use crate::history::{End, InstanceName, Phase, Recorder, What};
 use crate::judgement::Verdict;
@@ -68,6 +68,9 @@ pub(super) async fn run(stage: Stage<'_>, planned: &Planned, shown: Shown<'_>) -
         Ok(case_file) => case_file,
         Err(why) => return unrun(&stage, planned, started_unix, why),
     };
+    if let Some(why) = stage.stack.refuses(&case_file.plan) {
+        return out_of_reach(planned, case_file, started_unix, &why);
+    }
     let (folder, recorder) = match open_folder(&stage, &case_file) {
         Ok(opened) => opened,
         Err(why) => return unrun(&stage, planned, started_unix, why),
@@ -215,6 +218,14 @@ fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), String> 
     let mut text = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
     text.push(b'\n');
     std::fs::write(path, text).map_err(failed)
+}
+
+/// The report of a run that the stack is not to be used for.
+fn out_of_reach(planned: &Planned, case_file: CaseFile, started_unix: u64, why: &str) -> CaseReport {
+    let findings = case_file.requirements.iter().map(|it| Judged::lacking(it, why)).collect();
+    let CaseFile { profile, target, .. } = case_file;
+    let report = CaseReport::not_run(planned, "");
+    CaseReport { profile, target, verdict: Verdict::NotApplicable, findings, error: None, started_unix, ..report }
 }
 
 /// The report of a run that could not begin.

@@ -187,7 +187,7 @@ pub async fn run(request: Request, sink: &dyn Sink, cancel: &CancellationToken) 
         .collect()
         .await;
     let stack_start = session.stack_start();
-    session.finish().await;
+    session.finish(sink).await;
     Ok(RunReport { cases, interrupted: cancel.is_cancelled(), stack_start, took: started.elapsed() })
 }
 
@@ -212,6 +212,9 @@ pub enum RunError {
     /// The suite and the target do not fit each other.
     #[error("{0}")]
     Configuration(String),
+    /// What was said of the stack cannot be used.
+    #[error("{0}")]
+    Stack(String),
     /// Somebody asked the harness to stop before the first run.
     #[error("interrupted")]
     Interrupted,

@@ -156,6 +156,18 @@ impl CaseReport {
         }
     }
 
+    /// Why it says nothing of the target: its environment failed, or nothing of it was to be done.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let not_applicable = || {
+            (self.verdict == Verdict::NotApplicable).then(|| {
+                let reason = self.findings.iter().find_map(|judged| judged.lacks.clone());
+                format!("not applicable: {}", reason.unwrap_or_default())
+            })
+        };
+        self.error.clone().or_else(not_applicable)
+    }
+
     /// The report of a case of which nothing applies to the target, or whose faults cannot be done to it, so that it is not
     /// worth a run; `None` when something does.
     #[must_use]
@@ -184,7 +196,7 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Why a violation was expected, where it was.
     pub expected: Option<String>,
-    /// What the target lacks for it, where the requirement does not apply.
+    /// What the target lacks for it, or the stack may not be done, where the requirement does not apply.
     #[serde(default)]
     pub lacks: Option<String>,
 }
@@ -279,6 +291,8 @@ pub struct RunReport {
 pub enum Progress {
     /// The stack and the target's build are being prepared; the text says what is going on or done: `kafka is ready`.
     Preparing(String),
+    /// What a reader should know of the stack.
+    Note(String),
     /// The stack is ready.
     StackReady {
         /// From nothing.

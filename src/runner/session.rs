@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::case::{self, Stage};
 use super::containers;
 use super::{CaseReport, Planned, Progress, RunError, Sink, Work};
+use crate::fault::Plan;
 use crate::profile::{self, Profile};
-use crate::sandbox::{ProcessSpec, Processes, Stack, StackConfig, StackError, target_env};
+use crate::sandbox::{Backend, ProcessSpec, Processes, Stack, StackConfig, StackError, target_env};
 use crate::suite::Suite;
 use crate::target::Target;
 
@@ -88,10 +89,10 @@ impl Session {
         let started = Instant::now();
         let preparing = |what: &str| sink.progress(Progress::Preparing(what.to_owned()));
         let start_stack = async {
-            preparing("starting postgres, redis and kafka");
-            let stack = Stack::start(&options.stack.clone().or(target.backend, &target.images), &preparing)
-                .await
-                .map_err(|error| RunError::Environment(error.to_string()))?;
+            let config = options.stack.clone().or(target.backend, &target.images);
+            let deed = if config.backend == Some(Backend::External) { "connecting to" } else { "starting" };
+            preparing(&format!("{deed} postgres, redis and kafka"));
+            let stack = Stack::start(&config, &preparing).await.map_err(no_stack)?;
             Ok((stack, started.elapsed()))
         };
         let work = async { tokio::try_join!(build(&target, &options.runs_dir, &preparing), start_stack) };
@@ -161,7 +162,7 @@ impl Session {
             config: &self.options.stack,
             runs_dir: &self.options.runs_dir,
             cancel: &self.options.cancel,
-            name: format!("run_{}", self.next_sandbox.fetch_add(1, Ordering::Relaxed)),
+            name: self.stack.name(&format!("run_{}", self.next_sandbox.fetch_add(1, Ordering::Relaxed))),
             template: self.template(&env).await,
             env,
         };
@@ -169,9 +170,18 @@ impl Session {
         case::run(stage, planned, &shown).await
     }
 
+    /// Why a plan is not carried out on this stack; `None` when it can be.
+    #[must_use]
+    pub fn refuses(&self, plan: &Plan) -> Option<String> {
+        self.stack.refuses(plan)
+    }
+
     /// Stops the stack.
-    pub async fn finish(self) {
-        self.stack.stop().await;
+    pub async fn finish(self, sink: &dyn Sink) {
+        if let Err(left) = self.stack.stop().await {
+            let text = format!("something is left on the servers, and the next run on this machine removes it: {left}");
+            sink.progress(Progress::Note(text));
+        }
     }
 
     /// The template database that the target's set-up filled with this environment.
@@ -181,7 +191,7 @@ impl Session {
             // A set-up that failed is not tried again: it would fail again, and take its time each time.
             return known.clone();
         }
-        let name = format!("template_{}", templates.len() + 1);
+        let name = self.stack.name(&format!("template_{}", templates.len() + 1));
         self.stack.postgres().create_database(&name).await.map_err(|error| error.to_string())?;
         let filled = self.set_up(&name, env).await.map(|()| name);
         templates.insert(env.to_vec(), filled.clone());
@@ -213,6 +223,15 @@ impl Session {
         let cancelled = self.options.cancel.run_until_cancelled(process.wait(setup.deadline)).await;
         let Some(status) = cancelled else { return Err("interrupted during the target's set-up".to_owned()) };
         set_up_as(status, &process.log_tail(TAIL_LINES), &log, setup.deadline)
+    }
+}
+
+/// Why there is no stack, by who has to mend it.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+fn no_stack(error: StackError) -> RunError {
+    match &error {
+        StackError::External(why) if why.is_mistake() => RunError::Stack(error.to_string()),
+        _ => RunError::Environment(error.to_string()),
     }
 }
 

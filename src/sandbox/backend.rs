@@ -1,10 +1,11 @@
-//! What the servers of the stack run as: processes of this machine, or containers.
+//! What the servers of the stack run as: processes of this machine, or containers; or whether they run already.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::StackConfig;
 use super::docker::{Docker, DockerError};
+use super::external::External;
 use super::ground::{Chosen, Machine};
 use super::needs;
 use super::stack::StackError;
@@ -19,11 +20,13 @@ pub enum Backend {
     Process,
     /// Containers of a Docker daemon.
     Docker,
+    /// Somebody else has started them.
+    External,
 }
 
 impl Backend {
     /// Every one, for those who list them.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Process, Self::Docker];
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Process, Self::Docker, Self::External];
 }
 
 impl fmt::Display for Backend {
@@ -32,6 +35,7 @@ impl fmt::Display for Backend {
             Self::Auto => "auto",
             Self::Process => "process",
             Self::Docker => "docker",
+            Self::External => "external",
         })
     }
 }
@@ -51,6 +55,7 @@ pub(super) async fn find(config: &StackConfig, progress: &(dyn Fn(&str) + Send +
     match config.backend.unwrap_or_default() {
         Backend::Process => processes(),
         Backend::Docker => Ok(containers(images, progress).await?),
+        Backend::External => Ok(Machine::External(Box::new(External::connect(&config.external).await?))),
         Backend::Auto => match containers(images, progress).await {
             Ok(machine) => {
                 progress("backend: docker, because a daemon answers and has the images");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::backend::Backend;
 use super::docker::Image;
+use super::external::Urls;
 use super::ground::Images;
 
 /// The version of Kafka in `ci/kafka.pom.xml`, which is also the name of its folder in the cache.
@@ -22,6 +23,8 @@ pub struct StackConfig {
     pub backend: Option<Backend>,
     /// What their containers are made from.
     pub images: Images,
+    /// Where they are, if somebody else has started them.
+    pub external: Urls,
     /// The folder of Postgres' programs; without it PATH and Debian's folders are searched.
     pub postgres_bin: Option<PathBuf>,
     /// The folder of Kafka's jars; without it the one that `ci/setup` fills.
@@ -44,8 +47,11 @@ pub enum ConfigError {
     )]
     Ports(String),
     /// `FIREASSAY_BACKEND`
-    #[error("FIREASSAY_BACKEND is `{0}`, which is no backend; write auto, process or docker")]
+    #[error("FIREASSAY_BACKEND is `{0}`, which is no backend; write auto, process, docker or external")]
     Backend(String),
+    /// `FIREASSAY_NOT_PRODUCTION`
+    #[error("FIREASSAY_NOT_PRODUCTION is `{0}`; write 1, or unset it")]
+    NotProduction(String),
 }
 
 impl Default for StackConfig {
@@ -53,6 +59,7 @@ impl Default for StackConfig {
         Self {
             backend: None,
             images: Images::default(),
+            external: Urls::default(),
             postgres_bin: None,
             kafka_jars: None,
             cache: cache_folder(),
@@ -63,7 +70,8 @@ impl Default for StackConfig {
 }
 
 impl StackConfig {
-    /// Reads `FIREASSAY_BACKEND`, `FIREASSAY_IMAGE_POSTGRES`, `FIREASSAY_IMAGE_REDIS`, `FIREASSAY_IMAGE_KAFKA`,
+    /// Reads `FIREASSAY_BACKEND`, `FIREASSAY_POSTGRES`, `FIREASSAY_REDIS`, `FIREASSAY_KAFKA`, `FIREASSAY_NOT_PRODUCTION`,
+    /// `FIREASSAY_IMAGE_POSTGRES`, `FIREASSAY_IMAGE_REDIS`, `FIREASSAY_IMAGE_KAFKA`,
     /// `FIREASSAY_POSTGRES_BIN`, `FIREASSAY_KAFKA_JARS`, `FIREASSAY_CACHE`, `FIREASSAY_TMP` and `FIREASSAY_PORTS`.
     ///
     /// # Errors
@@ -80,6 +88,7 @@ impl StackConfig {
         Ok(Self {
             backend,
             images: images_from_env(),
+            external: urls_from_env()?,
             postgres_bin: path_from_env("FIREASSAY_POSTGRES_BIN"),
             kafka_jars: path_from_env("FIREASSAY_KAFKA_JARS"),
             cache: cache_folder(),
@@ -88,10 +97,11 @@ impl StackConfig {
         })
     }
 
-    /// The same, where it says nothing with what somebody else says.
+    /// The same, where it says nothing with what somebody else says. Whoever says where servers are means these.
     #[must_use]
     pub fn or(self, backend: Option<Backend>, images: &Images) -> Self {
-        Self { backend: self.backend.or(backend), images: self.images.or(images), ..self }
+        let implied = self.external.are_given().then_some(Backend::External);
+        Self { backend: self.backend.or(implied).or(backend), images: self.images.or(images), ..self }
     }
 
     /// The folder of Kafka's jars.
@@ -116,6 +126,20 @@ fn images_from_env() -> Images {
         redis: named("FIREASSAY_IMAGE_REDIS"),
         kafka: named("FIREASSAY_IMAGE_KAFKA"),
     }
+}
+
+fn urls_from_env() -> Result<Urls, ConfigError> {
+    let not_production = match text_from_env("FIREASSAY_NOT_PRODUCTION").as_deref() {
+        None => false,
+        Some("1") => true,
+        Some(other) => return Err(ConfigError::NotProduction(other.to_owned())),
+    };
+    Ok(Urls {
+        postgres: text_from_env("FIREASSAY_POSTGRES"),
+        redis: text_from_env("FIREASSAY_REDIS"),
+        kafka: text_from_env("FIREASSAY_KAFKA"),
+        not_production,
+    })
 }
 
 fn text_from_env(name: &str) -> Option<String> {

@@ -3,6 +3,7 @@
 use super::Processes;
 use super::config::KAFKA_VERSION;
 use super::docker::{Docker, Image};
+use super::external::External;
 use super::needs::Programs;
 use super::place::Place;
 
@@ -22,6 +23,8 @@ pub(super) enum Machine {
     Processes(Programs),
     /// Containers of a Docker daemon.
     Docker(Docker, Chosen),
+    /// Somebody else's.
+    External(Box<External>),
 }
 
 /// What the servers' containers are made from, where somebody says so.

@@ -1,4 +1,4 @@
-//! The world a run lives in: real Postgres, Redis and Kafka, and the processes or containers of the target.
+//! The world a run lives in: real Postgres, Redis and Kafka, ours or somebody else's, and the processes or containers of the target.
 //!
 //! [`Stack`] is shared by all runs of a harness process and is gone when that process ends, however it ends.
 //! Invariant: only this module starts or stops anything. Nothing here prints; progress goes to the caller.
@@ -7,10 +7,12 @@ pub mod backend;
 mod clocks;
 pub mod config;
 pub mod docker;
+pub mod external;
 mod ground;
 mod instance;
 pub mod kafka;
 pub mod needs;
+mod owner;
 pub mod place;
 pub mod port;
 pub mod postgres;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::StackConfig;
 use super::config::KAFKA_VERSION;
 use super::docker::Docker;
+use super::external::{self, ExternalError};
 use super::place;
 
 /// The oldest Java that the pinned Kafka runs on.
@@ -110,6 +111,23 @@ pub async fn check_docker(config: &StackConfig) -> Vec<Need> {
     needs
 }
 
+/// Checks whether the servers that were given for the backend `external` could be used. Nothing is changed there.
+pub async fn check_external(config: &StackConfig) -> Vec<Need> {
+    if !config.external.are_given() {
+        return vec![need("external stack", Err("no servers were given".to_owned()))];
+    }
+    match external::look(&config.external).await {
+        Err(error) => vec![need("external stack", Err(error.to_string()))],
+        Ok(found) => {
+            let state = |found: Result<(String, String), ExternalError>| match found {
+                Ok((version, place)) => Ok(Found { place, version }),
+                Err(error) => Err(error.to_string()),
+            };
+            found.into_iter().map(|(name, found)| need(name, state(found))).collect()
+        }
+    }
+}
+
 /// Finds all programs without running any, or says which are missing.
 pub(super) fn locate(config: &StackConfig) -> Result<Programs, Vec<Need>> {
     let user = find::other_user();
@@ -173,6 +191,11 @@ fn need(name: &'static str, state: Result<Found, String>) -> Need {
         "image of postgres" | "image of redis" | "image of kafka" => {
             "The first run downloads it. Without a registry: ci/images builds such images, and FIREASSAY_IMAGE_POSTGRES, _REDIS \
              and _KAFKA name them."
+                .to_owned()
+        }
+        "external stack" | "external postgres" | "external redis" | "external kafka" => {
+            "Start it and name it with --postgres, --redis and --kafka, or FIREASSAY_POSTGRES, FIREASSAY_REDIS and FIREASSAY_KAFKA; \
+             docs/backends.md says what it has to be able to do."
                 .to_owned()
         }
         _ => "Free some space, or choose another place with FIREASSAY_TMP=<folder>.".to_owned(),

@@ -1,5 +1,6 @@
-//! A real Redis of our own.
+//! A real Redis, of our own or somebody else's.
 
+mod claim;
 mod evict;
 mod memory;
 mod settings;
@@ -17,11 +18,12 @@ use ::redis::{AsyncConnectionConfig, Client, RedisError};
 pub use self::evict::Evicted;
 pub use self::memory::MemoryLimit;
 use super::docker::DockerError;
-use super::ground::Ground;
+use super::external::{Mark, Secret};
+use super::ground::{Ground, Machine};
 use super::running::Program;
-use super::server::Server;
+use super::server::{At, Server};
 use super::service::on_free_ports;
-use super::{Killed, Port, ServiceError, StackConfig, StartError};
+use super::{Killed, ServiceError, StackConfig, StartError};
 use crate::fault::RedisData;
 use crate::link::Upstream;
 
@@ -36,8 +38,11 @@ const GONE_DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Redis {
     server: Server,
-    port: Port,
-    password: String,
+    at: At,
+    /// User and password as a URL has them, with the `@`.
+    login: Secret,
+    /// Says in a Redis that is not ours which databases we hold.
+    mark: Option<Mark>,
     /// The one that has rested longest comes first: all runs use the same key names, and a late write of one run must not
     /// reach the next.
     free: Arc<SyncMutex<VecDeque<u16>>>,
@@ -66,12 +71,24 @@ impl Drop for RedisDatabase {
 
 impl Redis {
     pub(super) async fn start_new(config: &StackConfig, ground: &Ground) -> Result<Self, StartError> {
+        if let Machine::External(external) = &ground.machine {
+            let redis = Self {
+                server: Server::elsewhere(SERVER),
+                at: At::Theirs(external.redis.address),
+                login: external.redis.login.clone(),
+                mark: Some(external.mark),
+                free: Arc::default(),
+            };
+            redis.start(RedisData::Kept).await?;
+            return Ok(redis);
+        }
         on_free_ports(&config.ports, |[port]| async {
             let password = format!("{:032x}", rand::random::<u128>());
             let redis = Self {
                 server: settings::server(ground, &port, &password)?,
-                port,
-                password,
+                at: At::Ours(port),
+                login: Secret(format!(":{password}@")),
+                mark: None,
                 free: Arc::new(SyncMutex::new((1..=DATABASES).collect())),
             };
             redis.start(RedisData::Lost).await?;
@@ -83,32 +100,40 @@ impl Redis {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.port.address()
+        self.at.address()
     }
 
     /// Where links connect to.
     #[must_use]
     pub fn upstream(&self) -> Upstream {
-        self.server.upstream(&self.port)
+        self.server.upstream(&self.at)
     }
 
     /// How to connect to database `number` when Redis is seen at `at`: its own address, or that of a link.
     #[must_use]
     pub fn url(&self, number: u16, at: SocketAddr) -> String {
-        format!("redis://:{}@{at}/{number}", self.password)
+        format!("redis://{}{at}/{number}", self.login.0)
     }
 
-    /// Takes a database and empties it.
+    /// Takes a database and empties it. In a Redis that is not ours it is one that was empty and that nobody has taken.
     ///
     /// # Errors
     /// When all are taken, or Redis is not there.
     pub async fn take_database(&self) -> Result<RedisDatabase, ServiceError> {
         let taken = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let Some(number) = taken else {
-            return Err(failure(
-                "take a database",
-                &format!("all {DATABASES} are in use; run fewer sandboxes at once"),
-            ));
+        let number = match (taken, &self.mark) {
+            (Some(number), _) => number,
+            (None, Some(mark)) => {
+                // Empty, and not to be emptied: it is ours only since a moment ago.
+                let number = self.claim(mark).await?;
+                return Ok(RedisDatabase { number, free: Arc::clone(&self.free) });
+            }
+            (None, None) => {
+                return Err(failure(
+                    "take a database",
+                    &format!("all {DATABASES} are in use; run fewer sandboxes at once"),
+                ));
+            }
         };
         let database = RedisDatabase { number, free: Arc::clone(&self.free) };
         // Emptied when it is taken and not when it is given back: Redis may be down then.
@@ -175,6 +200,7 @@ impl Redis {
     async fn lose_data(&self) -> Result<(), StartError> {
         match self.server.program() {
             Program::Process(_, spec) => settings::empty(&spec.directory),
+            Program::Elsewhere => Ok(()),
             Program::Container(container) => {
                 let failed = |error: DockerError| StartError::Client { server: SERVER, why: error.to_string() };
                 container.discard().await.map_err(failed)

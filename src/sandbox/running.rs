@@ -1,4 +1,5 @@
-//! What can be started and treated badly: a process of this machine, or a container. This is where the two are made one.
+//! What can be started and treated badly: a process of this machine, or a container; and what runs already and cannot be.
+//! This is where they are made one.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -13,6 +14,8 @@ pub(super) enum Program {
     Process(Processes, ProcessSpec),
     /// A container.
     Container(Box<Container>),
+    /// What somebody else has started.
+    Elsewhere,
 }
 
 impl Program {
@@ -21,13 +24,14 @@ impl Program {
         Ok(match self {
             Self::Process(processes, spec) => Running::Process(processes.spawn(spec)?),
             Self::Container(container) => Running::Container(container.start().await?),
+            Self::Elsewhere => Running::Elsewhere,
         })
     }
 
     /// The container, if it is one.
     pub(super) fn container(&self) -> Option<&Container> {
         match self {
-            Self::Process(..) => None,
+            Self::Process(..) | Self::Elsewhere => None,
             Self::Container(container) => Some(container),
         }
     }
@@ -48,14 +52,17 @@ pub(super) enum Running {
     Process(Process),
     /// A container and all that is in it.
     Container(Run),
+    /// Somebody else's. We can neither end it nor see how it ends.
+    Elsewhere,
 }
 
 impl Running {
-    /// The number of the first process on this machine.
+    /// The number of the first process on this machine; 0 where there is none.
     pub(super) fn pid(&self) -> u32 {
         match self {
             Self::Process(process) => process.pid(),
             Self::Container(run) => run.pid(),
+            Self::Elsewhere => 0,
         }
     }
 
@@ -64,6 +71,7 @@ impl Running {
         match self {
             Self::Process(process) => process.kill(),
             Self::Container(run) => run.signal("SIGKILL").await,
+            Self::Elsewhere => false,
         }
     }
 
@@ -72,6 +80,7 @@ impl Running {
         match self {
             Self::Process(process) => process.terminate(),
             Self::Container(run) => run.signal("SIGTERM").await,
+            Self::Elsewhere => false,
         }
     }
 
@@ -80,6 +89,7 @@ impl Running {
         match self {
             Self::Process(process) => process.pause(),
             Self::Container(run) => run.pause().await,
+            Self::Elsewhere => false,
         }
     }
 
@@ -88,6 +98,7 @@ impl Running {
         match self {
             Self::Process(process) => process.resume(),
             Self::Container(run) => run.resume().await,
+            Self::Elsewhere => false,
         }
     }
 
@@ -97,6 +108,7 @@ impl Running {
             Self::Process(process) => process.is_frozen(deadline).await,
             // The daemon answers a pause when it is done.
             Self::Container(run) => run.is_frozen().await,
+            Self::Elsewhere => false,
         }
     }
 
@@ -105,6 +117,7 @@ impl Running {
         match self {
             Self::Process(_) => "stopped by SIGSTOP",
             Self::Container(_) => "frozen with its container",
+            Self::Elsewhere => "not ours to stop",
         }
     }
 
@@ -113,6 +126,7 @@ impl Running {
         match self {
             Self::Process(process) => process.try_status(),
             Self::Container(run) => run.try_status(),
+            Self::Elsewhere => None,
         }
     }
 
@@ -121,6 +135,7 @@ impl Running {
         match self {
             Self::Process(process) => process.wait(deadline).await,
             Self::Container(run) => run.wait(deadline).await,
+            Self::Elsewhere => None,
         }
     }
 
@@ -129,6 +144,7 @@ impl Running {
         match self {
             Self::Process(process) => process.log_tail(lines),
             Self::Container(run) => run.log_tail(lines),
+            Self::Elsewhere => String::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! A server of the stack that can be killed and started again, whatever it runs in.
+//! A server of the stack that can be killed and started again, whatever it runs in, unless it is somebody else's.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -23,6 +24,25 @@ pub(super) struct Server {
     running: Mutex<Option<Running>>,
 }
 
+/// Where a server listens.
+#[derive(Debug)]
+pub(super) enum At {
+    /// On a port that is reserved for it.
+    Ours(Port),
+    /// Where somebody else has put it.
+    Theirs(SocketAddr),
+}
+
+impl At {
+    /// Its address.
+    pub(super) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Ours(port) => port.address(),
+            Self::Theirs(address) => *address,
+        }
+    }
+}
+
 /// A server that does not run, and that nobody else can start meanwhile.
 pub(super) struct Down<'a> {
     server: &'a Server,
@@ -35,14 +55,24 @@ impl Server {
         Self { name, program, log, socket: None, running: Mutex::new(None) }
     }
 
+    /// A server that somebody else has started.
+    pub(super) fn elsewhere(name: &'static str) -> Self {
+        Self::new(name, Program::Elsewhere, PathBuf::new())
+    }
+
+    /// Whether somebody else has started it.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        matches!(self.program, Program::Elsewhere)
+    }
+
     /// The same, that listens on a socket of the file system besides.
     pub(super) fn listening_on(self, socket: Option<PathBuf>) -> Self {
         Self { socket, ..self }
     }
 
-    /// Where links connect to, if it listens on this port.
-    pub(super) fn upstream(&self, port: &Port) -> Upstream {
-        self.socket.clone().map_or_else(|| port.address().into(), Upstream::Unix)
+    /// Where links connect to, if it listens there.
+    pub(super) fn upstream(&self, at: &At) -> Upstream {
+        self.socket.clone().map_or_else(|| at.address().into(), Upstream::Unix)
     }
 
     /// What it is started as.
@@ -79,6 +109,10 @@ impl Server {
 
     /// Kills it with SIGKILL and waits until it is gone.
     pub(super) async fn kill(&self, deadline: Duration) -> Result<Killed, ServiceError> {
+        if self.is_elsewhere() {
+            let why = "it was not started by fireassay".to_owned();
+            return Err(ServiceError { server: self.name, what: "kill the process".to_owned(), why });
+        }
         match self.running.lock().await.take() {
             None => Ok(Killed::nothing(self.name)),
             Some(running) => Killed::kill(self.name, &running, deadline).await,

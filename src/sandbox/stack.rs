@@ -1,18 +1,25 @@
-//! Postgres, Redis and Kafka together.
+//! Postgres, Redis and Kafka together, our own or somebody else's.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
 use super::backend;
 use super::docker::{Docker, DockerError};
+use super::external::{self, External, ExternalError, Watch};
 use super::ground::{Ground, Machine};
 use super::needs::{self, Need};
 use super::place::{Place, PlaceError};
-use super::{Kafka, Postgres, Processes, Redis, StackConfig, StartError};
+use super::{Kafka, Postgres, Processes, Redis, ServiceError, StackConfig, StartError};
+use crate::fault::Plan;
+
+/// How long groups of consumers may take to miss their last members, who were killed.
+const GROUPS_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The three servers, shared by the runs of one harness process. Dropping it ends them and removes their directory;
-/// so does the end of the harness, whatever ends it.
+/// so does the end of the harness, whatever ends it. Servers that somebody else has started go on; what was made there is
+/// removed by [`Stack::stop`], and after a harness that was killed by the next one.
 #[derive(Debug)]
 pub struct Stack {
     // Dropped in this order: the servers, then what they stand on.
@@ -21,6 +28,8 @@ pub struct Stack {
     kafka: Kafka,
     /// Found when the target needs it.
     docker: OnceCell<Docker>,
+    /// Of servers that we cannot see ending.
+    watch: Option<Watch>,
     ground: Ground,
 }
 
@@ -33,6 +42,9 @@ pub enum StackError {
     /// No containers.
     #[error("{0}; `fireassay doctor` says more, and --backend process does without")]
     Docker(#[from] DockerError),
+    /// The servers that were given cannot be used.
+    #[error(transparent)]
+    External(#[from] ExternalError),
     /// No directory.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -70,7 +82,13 @@ impl Stack {
                 started.inspect(|_| progress("redis is ready"))
             },
         )?;
-        Ok(Self { postgres, redis, kafka, docker: OnceCell::new(), ground })
+        let watch = match &ground.machine {
+            Machine::External(external) => Some(Watch::start(external)),
+            Machine::Processes(_) | Machine::Docker(..) => None,
+        };
+        let stack = Self { postgres, redis, kafka, docker: OnceCell::new(), watch, ground };
+        stack.sweep(progress).await;
+        Ok(stack)
     }
 
     /// Postgres.
@@ -104,7 +122,7 @@ impl Stack {
     pub async fn docker(&self) -> Result<&Docker, DockerError> {
         match &self.ground.machine {
             Machine::Docker(docker, _) => Ok(docker),
-            Machine::Processes(_) => self.docker.get_or_try_init(Docker::connect).await,
+            Machine::Processes(_) | Machine::External(_) => self.docker.get_or_try_init(Docker::connect).await,
         }
     }
 
@@ -117,6 +135,9 @@ impl Stack {
     /// Which server has ended although nobody ended it, and how. Never waits.
     #[must_use]
     pub fn lost_by_itself(&self) -> Option<String> {
+        if let Some(watch) = &self.watch {
+            return watch.lost_by_itself();
+        }
         let ended = [self.postgres.has_ended(), self.redis.has_ended(), self.kafka.has_ended()];
         let (server, status) = ["postgres", "redis", "kafka"]
             .into_iter()
@@ -129,6 +150,9 @@ impl Stack {
 
     /// Which server is not running now, while no fault is in force: nothing can be run on this stack any more.
     pub async fn lost(&self) -> Option<&'static str> {
+        if let Some(watch) = &self.watch {
+            return watch.lost().await;
+        }
         let (postgres, redis, kafka) =
             tokio::join!(self.postgres.is_running(), self.redis.is_running(), self.kafka.is_running());
         [("postgres", postgres), ("redis", redis), ("kafka", kafka)]
@@ -137,9 +161,51 @@ impl Stack {
             .map(|(server, _)| server)
     }
 
-    /// Ends the three servers without blocking the runtime, as dropping does.
-    pub async fn stop(&self) {
+    /// A name that nobody else has on these servers, from one that no other run or template of this stack has.
+    #[must_use]
+    pub fn name(&self, plain: &str) -> String {
+        self.external().map_or_else(|| plain.to_owned(), |external| external.mark.name(plain))
+    }
+
+    /// Why a plan is not carried out on these servers; `None` when it can be.
+    #[must_use]
+    pub fn refuses(&self, plan: &Plan) -> Option<String> {
+        self.external().and_then(|_| external::refused(plan))
+    }
+
+    /// Ends the three servers without blocking the runtime, as dropping does. On those of somebody else, removes what was
+    /// made there.
+    ///
+    /// # Errors
+    /// What is left, and why. The next harness on the same machine tries again.
+    pub async fn stop(&self) -> Result<(), ServiceError> {
+        if let Some(external) = self.external() {
+            let servers = (&self.postgres, &self.redis, &self.kafka);
+            return external::remove(servers, |mark| *mark == external.mark, GROUPS_PATIENCE).await.map(drop);
+        }
         // They are to be gone, and the guardian sees to it if a kill fails.
         let _ = tokio::join!(self.postgres.stop(), self.redis.kill(), self.kafka.kill());
+        Ok(())
+    }
+
+    fn external(&self) -> Option<&External> {
+        match &self.ground.machine {
+            Machine::External(external) => Some(external),
+            Machine::Processes(_) | Machine::Docker(..) => None,
+        }
+    }
+
+    /// Removes what dead harnesses left on somebody else's servers. Ours begin with nothing.
+    async fn sweep(&self, progress: &(dyn Fn(&str) + Send + Sync)) {
+        if self.external().is_none() {
+            return;
+        }
+        let servers = (&self.postgres, &self.redis, &self.kafka);
+        match external::remove(servers, external::Mark::is_gone, Duration::ZERO).await {
+            Ok(left) if left.is_nothing() => {}
+            Ok(left) => progress(&format!("removed what a dead harness had left: {left}")),
+            // What cannot be removed is left to the next.
+            Err(error) => progress(&format!("a harness that is gone has left something: {error}")),
+        }
     }
 }

@@ -470,7 +470,7 @@ pub fn target_env() -> Vec<(String, String)> {
     kept.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect()
 }
 
-/// FNV-1a, 64 bit: a stable hash for seeds; see <http://www.isthe.com/chongo/tech/comp/fnv/>.
-fn fnv1a(bytes: &[u8]) -> u64 {
+/// FNV-1a, 64 bit: a stable hash for seeds and names; see <http://www.isthe.com/chongo/tech/comp/fnv/>.
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -52,7 +52,7 @@ pub struct Target {
 /// A command and its environment, templates unrendered.
 #[derive(Clone, Debug)]
 pub struct Command {
-    /// Program and arguments.
+    /// Program and arguments. In a container they may be left out, and are what the image makes of them.
     pub command: Vec<String>,
     /// The image of the container that it runs in; without one it is a process of this machine.
     pub image: Option<Image>,

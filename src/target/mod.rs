@@ -2,6 +2,7 @@
 //!
 //! Everything that comes from a target is hostile here: replies and records have limits, and nothing in them is trusted to be text.
 
+pub mod compose;
 mod container;
 mod driver;
 mod events;

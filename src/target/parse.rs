@@ -19,6 +19,14 @@ use crate::source::{Source, suggest};
 /// What the templates of a role may use.
 pub(super) const ROLE_VARIABLES: [&str; 7] = ["port", "instance", "postgres", "redis", "kafka", "prefix", "directory"];
 
+/// Postgres's address in parts: not every service takes a URL.
+pub(super) const POSTGRES_PARTS: [&str; 5] =
+    ["postgres_host", "postgres_port", "postgres_user", "postgres_password", "postgres_database"];
+
+/// The addresses of the others in parts, for roles.
+pub(super) const OTHER_PARTS: [&str; 6] =
+    ["redis_host", "redis_port", "redis_password", "redis_database", "kafka_host", "kafka_port"];
+
 /// What they may use besides, where a profile of the target has a payment gateway.
 pub(super) const GATEWAY_VARIABLE: &str = "gateway";
 
@@ -142,7 +150,7 @@ fn roles(root: &Table<'_>, known: &BTreeSet<&str>, directory: &Path) -> Result<V
 /// What the templates of a role of such a target may use.
 fn role_variables(spoken: &[&'static dyn Profile]) -> BTreeSet<&'static str> {
     let gateway = spoken.iter().any(|profile| profile.has_gateway()).then_some(GATEWAY_VARIABLE);
-    ROLE_VARIABLES.into_iter().chain(gateway).collect()
+    ROLE_VARIABLES.into_iter().chain(POSTGRES_PARTS).chain(OTHER_PARTS).chain(gateway).collect()
 }
 
 fn role(name: &str, table: &Table<'_>, known: &BTreeSet<&str>, directory: &Path) -> Result<Role> {
@@ -178,11 +186,16 @@ fn role(name: &str, table: &Table<'_>, known: &BTreeSet<&str>, directory: &Path)
 
 fn setup(table: &Table<'_>) -> Result<Command> {
     table.only(&["command", "image", "env", "deadline"])?;
-    let known = BTreeSet::from(SETUP_VARIABLES);
+    let known: BTreeSet<_> = SETUP_VARIABLES.into_iter().chain(POSTGRES_PARTS).collect();
     let help = "say what prepares an empty database, as in `command = [\"./migrate\"]`";
+    let image = table.get("image").map(|item| container::image(&item)).transpose()?;
+    let command = match (table.get("command"), &image) {
+        (None, Some(_)) => Vec::new(),
+        _ => words(&table.require("command", help)?, Some(&known))?,
+    };
     Ok(Command {
-        command: words(&table.require("command", help)?, Some(&known))?,
-        image: table.get("image").map(|item| container::image(&item)).transpose()?,
+        command,
+        image,
         env: environment(table, &known)?,
         deadline: deadline(table, "deadline", SETUP_DEADLINE)?,
     })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::manifest::{ManifestError, Role, Target};
-use super::parse::GATEWAY_VARIABLE;
+use super::parse::{GATEWAY_VARIABLE, POSTGRES_PARTS};
 use super::program;
 use super::template::fill;
 
@@ -80,7 +80,9 @@ impl Target {
             ("kafka", &variables.kafka),
             ("prefix", &variables.prefix),
         ];
-        let values: Vec<_> = values.into_iter().chain(gateway).collect();
+        let parts = [postgres_parts(&variables.postgres), redis_parts(&variables.redis), kafka_parts(&variables.kafka)];
+        let parts = parts.iter().flatten().map(|(name, value)| (*name, value.as_str()));
+        let values: Vec<_> = values.into_iter().chain(parts).chain(gateway).collect();
         self.filled(&format!("role `{}`", role.name), &role.command, &role.env, &values)
     }
 
@@ -89,10 +91,7 @@ impl Target {
     /// # Errors
     /// As [`Target::render`].
     pub fn render_setup(&self, postgres: &str) -> Result<Option<Rendered>, ManifestError> {
-        let setup = self.setup.as_ref();
-        let filled =
-            setup.map(|s| self.filled("`[setup]`", &s.command, &s.env, &[("postgres", postgres)])).transpose()?;
-        filled.map(|(words, env)| self.found(words, env)).transpose()
+        self.filled_setup(postgres)?.map(|(words, env)| self.found(words, env)).transpose()
     }
 
     /// The same for a set-up that runs in a container.
@@ -100,10 +99,15 @@ impl Target {
     /// # Errors
     /// When a template fails.
     pub fn render_setup_container(&self, postgres: &str) -> Result<Option<RenderedContainer>, ManifestError> {
+        Ok(self.filled_setup(postgres)?.map(|(command, env)| RenderedContainer { command, env }))
+    }
+
+    fn filled_setup(&self, postgres: &str) -> Result<Option<Filled>, ManifestError> {
+        let parts = postgres_parts(postgres);
+        let parts = parts.iter().map(|(name, value)| (*name, value.as_str()));
+        let values: Vec<_> = std::iter::once(("postgres", postgres)).chain(parts).collect();
         let setup = self.setup.as_ref();
-        let filled =
-            setup.map(|s| self.filled("`[setup]`", &s.command, &s.env, &[("postgres", postgres)])).transpose()?;
-        Ok(filled.map(|(command, env)| RenderedContainer { command, env }))
+        setup.map(|setup| self.filled("`[setup]`", &setup.command, &setup.env, &values)).transpose()
     }
 
     /// The command that compiles the target, to be run in [`Target::directory`]; `None` when the manifest has no `build`.
@@ -139,5 +143,72 @@ impl Target {
         let words = command.iter().map(fill).collect::<Result<_, _>>()?;
         let env = env.iter().map(|(name, text)| Ok((name.clone(), fill(text)?))).collect::<Result<_, _>>()?;
         Ok((words, env))
+    }
+}
+
+/// A part of an address, and the name that templates know it by.
+type Part = (&'static str, String);
+
+/// The parts of the URL of Postgres. A URL that cannot be read has none, and templates that ask for them say so.
+fn postgres_parts(url: &str) -> Vec<Part> {
+    let Ok(url) = reqwest::Url::parse(url) else { return Vec::new() };
+    let [host, port, user, password, database] = POSTGRES_PARTS;
+    vec![
+        (host, url.host_str().unwrap_or_default().to_owned()),
+        (port, url.port().unwrap_or(5432).to_string()),
+        (user, url.username().to_owned()),
+        (password, url.password().unwrap_or_default().to_owned()),
+        (database, url.path().trim_start_matches('/').to_owned()),
+    ]
+}
+
+/// The same of Redis.
+fn redis_parts(url: &str) -> Vec<Part> {
+    let Ok(url) = reqwest::Url::parse(url) else { return Vec::new() };
+    vec![
+        ("redis_host", url.host_str().unwrap_or_default().to_owned()),
+        ("redis_port", url.port().unwrap_or(6379).to_string()),
+        ("redis_password", url.password().unwrap_or_default().to_owned()),
+        ("redis_database", url.path().trim_start_matches('/').to_owned()),
+    ]
+}
+
+/// The same of the broker, which has no URL.
+fn kafka_parts(address: &str) -> Vec<Part> {
+    let Some((host, port)) = address.rsplit_once(':') else { return Vec::new() };
+    vec![("kafka_host", host.to_owned()), ("kafka_port", port.to_owned())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::parse::OTHER_PARTS;
+
+    #[test]
+    fn addresses_come_in_parts_under_the_names_that_manifests_may_use() {
+        let of =
+            |parts: Vec<Part>| parts.into_iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>();
+        let postgres = postgres_parts("postgres://app:secret@172.18.0.1:40001/run_1");
+        let mut names: Vec<_> = postgres.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, POSTGRES_PARTS);
+        assert_eq!(
+            of(postgres),
+            [
+                "postgres_host 172.18.0.1",
+                "postgres_port 40001",
+                "postgres_user app",
+                "postgres_password secret",
+                "postgres_database run_1"
+            ]
+        );
+        let redis = redis_parts("redis://:secret@127.0.0.1:40002/3");
+        let kafka = kafka_parts("127.0.0.1:40003");
+        names = redis.iter().chain(&kafka).map(|(name, _)| *name).collect();
+        assert_eq!(names, OTHER_PARTS);
+        assert_eq!(
+            of(redis),
+            ["redis_host 127.0.0.1", "redis_port 40002", "redis_password secret", "redis_database 3"]
+        );
+        assert_eq!(of(kafka), ["kafka_host 127.0.0.1", "kafka_port 40003"]);
     }
 }

@@ -101,7 +101,7 @@ pub(super) fn hunt(args: &Args, colour: Colour) -> Result<u8, Failure> {
             (task, found)
         });
         let found: Vec<_> = runs.buffered(jobs.max(1)).collect().await;
-        session.finish().await;
+        session.finish(progress::sink(palette).as_ref()).await;
         Ok::<_, RunError>((found, cancel.is_cancelled()))
     })??;
     let mut failed = None;
@@ -148,7 +148,7 @@ async fn carry_out(
         if report.interrupted {
             return Err("interrupted".to_owned());
         }
-        if let Some(why) = report.error {
+        if let Some(why) = report.failure() {
             return Err(why);
         }
         let is_found = violates(&report, defect);
@@ -183,7 +183,7 @@ async fn sweep_until_found(
     if outcome.interrupted {
         return Err("interrupted".to_owned());
     }
-    if let Some(why) = &outcome.baseline.error {
+    if let Some(why) = &outcome.baseline.failure() {
         return Err(why.clone());
     }
     if violates(&outcome.baseline, defect) {

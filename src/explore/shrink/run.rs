@@ -45,5 +45,5 @@ fn read(report: CaseReport, goal: &Signature) -> Seen {
             Seen::Hit(Box::new(Ran { history: stored.history, findings: report.findings, directory: report.directory }))
         });
     }
-    if report.error.is_some() || report.interrupted { Seen::Nothing } else { Seen::Miss }
+    if report.failure().is_some() || report.interrupted { Seen::Nothing } else { Seen::Miss }
 }

@@ -127,7 +127,9 @@ impl Sweep<'_> {
         if !pairs.is_empty() && !self.is_over() {
             outcome.planned += pairs.len();
             (self.shown)(Stage::Pairs(pairs.len()));
-            tried.extend(self.try_all(&file, pairs, &outcome.scenery).await);
+            let mut second = self.try_all(&file, pairs, &outcome.scenery).await;
+            outcome.again += self.try_again(&file, &mut second, &outcome.scenery).await;
+            tried.extend(second);
         }
         outcome.tried = tried.into_iter().map(|(tried, _)| tried).collect();
         Ok(outcome)

@@ -8,7 +8,6 @@
 mod container;
 mod image;
 mod network;
-mod owner;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -29,9 +28,11 @@ use tokio::sync::OnceCell;
 pub use self::container::{Container, ContainerSpec, Run};
 pub use self::image::Image;
 pub use self::network::Network;
-use self::owner::Owner;
+use super::owner::Owner;
 use super::process::Guardian;
 
+/// The label of everything that a harness makes in a daemon: whose it is.
+const LABEL: &str = "fireassay.owner";
 /// How long the daemon may take for anything but a download.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a daemon may take to say that it is there.
@@ -64,7 +65,7 @@ struct Guarded(Guardian);
 impl Guarded {
     fn start(owner: &Owner, prefix: &str) -> std::io::Result<Self> {
         let guardian = Guardian::start()?;
-        guardian.containers(&format!("{}={owner}", owner::LABEL), prefix);
+        guardian.containers(&format!("{LABEL}={owner}"), prefix);
         Ok(Self(guardian))
     }
 }
@@ -179,12 +180,12 @@ impl Docker {
     }
 
     fn label(&self) -> (&'static str, String) {
-        (owner::LABEL, self.shared.owner.to_string())
+        (LABEL, self.shared.owner.to_string())
     }
 
     /// Removes the containers and networks of harnesses that are gone.
     async fn sweep(&self) -> Result<(), DockerError> {
-        let labelled = HashMap::from([("label".to_owned(), vec![owner::LABEL.to_owned()])]);
+        let labelled = HashMap::from([("label".to_owned(), vec![LABEL.to_owned()])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&labelled).build();
         let containers = self.ask("list containers", self.client().list_containers(Some(options))).await?;
         for container in containers {
@@ -229,7 +230,7 @@ fn is_here(host: &str) -> bool {
 }
 
 fn is_leftover(labels: Option<&HashMap<String, String>>) -> bool {
-    let owner = labels.and_then(|labels| labels.get(owner::LABEL)).and_then(|owner| owner.parse::<Owner>().ok());
+    let owner = labels.and_then(|labels| labels.get(LABEL)).and_then(|owner| owner.parse::<Owner>().ok());
     owner.is_some_and(|owner| owner.is_gone())
 }
 

@@ -30,6 +30,7 @@ pub(super) fn server(ground: &Ground, [port, controller]: [&Port; 2]) -> Result<
         Machine::Docker(docker, images) => {
             Program::Container(Box::new(container(docker, &images.kafka, &log, [port, controller])))
         }
+        Machine::External(_) => Program::Elsewhere,
     };
     Ok(Server::new(SERVER, program, log))
 }

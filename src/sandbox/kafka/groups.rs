@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Kafka, failure, is_loading};
+use rdkafka::types::RDKafkaErrorCode;
+
+use super::{Kafka, failure, is_loading, options};
 use crate::sandbox::ServiceError;
 
 /// For one look.
@@ -33,5 +35,39 @@ impl Kafka {
         let failed = |why: &dyn std::fmt::Display| failure("look at the groups of consumers", why);
         let looked = tokio::task::spawn_blocking(look).await.map_err(|error| failed(&error))?;
         looked.map_err(|error: rdkafka::error::KafkaError| failed(&error))
+    }
+
+    /// The names of all groups.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub async fn groups(&self) -> Result<Vec<String>, ServiceError> {
+        let admin = Arc::clone(&self.admin.0);
+        let look = move || {
+            let groups = admin.inner().fetch_group_list(None, LOOK_DEADLINE);
+            groups.map(|found| found.groups().iter().map(|group| group.name().to_owned()).collect())
+        };
+        let failed = |why: &dyn std::fmt::Display| failure("list the groups of consumers", why);
+        let looked = tokio::task::spawn_blocking(look).await.map_err(|error| failed(&error))?;
+        match looked {
+            // While the first group of all is being made, the broker does not know them yet.
+            Err(error) if is_loading(&error) => Ok(Vec::new()),
+            looked => looked.map_err(|error| failed(&error)),
+        }
+    }
+
+    /// Deletes groups. Content with those that are not there; says why one could not be deleted, as while it has members.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub async fn delete_groups(&self, names: &[String]) -> Result<Option<ServiceError>, ServiceError> {
+        let asked: Vec<&str> = names.iter().map(String::as_str).collect();
+        let answers = self.admin.0.delete_groups(&asked, &options()).await;
+        let answers = answers.map_err(|error| failure("delete groups of consumers", &error))?;
+        let refused = answers.into_iter().find_map(|answer| match answer {
+            Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => None,
+            Err((name, code)) => Some(failure(format!("delete the group `{name}`"), &code)),
+        });
+        Ok(refused)
     }
 }

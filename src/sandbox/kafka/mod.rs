@@ -1,4 +1,4 @@
-//! A real Apache Kafka of our own: one broker that is its own controller.
+//! A real Apache Kafka: one broker of our own that is its own controller, or somebody else's.
 
 mod broker;
 mod groups;
@@ -25,8 +25,8 @@ pub use self::phantom::{PhantomMember, Seen};
 pub use self::poison::{Poisoned, Sort};
 pub use self::reproduce::Copied;
 pub use self::rewind::Rewound;
-use super::ground::Ground;
-use super::server::Server;
+use super::ground::{Ground, Machine};
+use super::server::{At, Server};
 use super::service::on_free_ports;
 use super::{Killed, Port, ServiceError, StackConfig, StartError};
 
@@ -44,9 +44,9 @@ const POLL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Kafka {
     server: Server,
-    port: Port,
-    /// For its controller, while the broker may be started again.
-    _controller_port: Port,
+    at: At,
+    /// For the controller of our own, while the broker may be started again.
+    _controller_port: Option<Port>,
     admin: Admin,
 }
 
@@ -61,10 +61,17 @@ impl std::fmt::Debug for Admin {
 
 impl Kafka {
     pub(super) async fn start_new(config: &StackConfig, ground: &Ground) -> Result<Self, StartError> {
+        if let Machine::External(external) = &ground.machine {
+            let at = At::Theirs(external.kafka);
+            let admin = admin(at.address())?;
+            let kafka = Self { server: Server::elsewhere(SERVER), at, _controller_port: None, admin };
+            kafka.start().await?;
+            return Ok(kafka);
+        }
         on_free_ports(&config.ports, |[port, controller]| async {
             let server = broker::server(ground, [&port, &controller])?;
             let admin = admin(port.address())?;
-            let kafka = Self { server, port, _controller_port: controller, admin };
+            let kafka = Self { server, at: At::Ours(port), _controller_port: Some(controller), admin };
             kafka.start().await?;
             Ok(kafka)
         })
@@ -74,7 +81,7 @@ impl Kafka {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.port.address()
+        self.at.address()
     }
 
     /// Creates topics, given by name and number of partitions, and waits until each partition has a leader.
@@ -143,6 +150,21 @@ impl Kafka {
             }
         }
         Ok(())
+    }
+
+    /// The names of all topics.
+    ///
+    /// # Errors
+    /// When Kafka is not there.
+    pub async fn topics(&self) -> Result<Vec<String>, ServiceError> {
+        let admin = Arc::clone(&self.admin.0);
+        let ask = move || {
+            let found = admin.inner().fetch_metadata(None, ANSWER_DEADLINE)?;
+            Ok(found.topics().iter().map(|topic| topic.name().to_owned()).collect())
+        };
+        let failed = |why: &dyn Display| failure("list the topics", why);
+        let asked = tokio::task::spawn_blocking(ask).await.map_err(|error| failed(&error))?;
+        asked.map_err(|error: KafkaError| failed(&error))
     }
 
     /// Kills it with SIGKILL and waits until it is gone.

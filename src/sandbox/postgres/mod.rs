@@ -1,4 +1,4 @@
-//! A real Postgres of our own.
+//! A real Postgres, of our own or somebody else's.
 
 mod children;
 mod cluster;
@@ -18,11 +18,12 @@ use sqlx::{AssertSqlSafe, Executor as _};
 
 pub use self::read_only::{ReadOnly, WasReadOnly};
 pub use self::sessions::EndedSessions;
+use super::external::Secret;
 use super::ground::{Ground, Machine};
 use super::running::{Program, Running};
-use super::server::Server;
+use super::server::{At, Server};
 use super::service::on_free_ports;
-use super::{Killed, Port, ServiceError, StackConfig, StartError};
+use super::{Killed, ServiceError, StackConfig, StartError};
 use crate::link::Upstream;
 
 const SERVER: &str = "postgres";
@@ -56,13 +57,17 @@ const SETTINGS: [(&str, &str); 7] = [
 /// The longest name Postgres keeps whole.
 const NAME_BYTES_MAX: usize = 63;
 
-/// A Postgres server with a data directory of its own. Nothing is flushed to the disk (`fsync=off`), which survives the
-/// death of the processes but not of the machine; everything acknowledged is in the system's memory (`synchronous_commit` stays on).
+/// A Postgres server. One of our own has a data directory of its own, and nothing is flushed to the disk (`fsync=off`), which
+/// survives the death of the processes but not of the machine; everything acknowledged is in the system's memory
+/// (`synchronous_commit` stays on).
 #[derive(Debug)]
 pub struct Postgres {
     server: Server,
-    port: Port,
-    password: String,
+    at: At,
+    /// User and password as a URL has them, with the `@`.
+    login: Secret,
+    /// What follows the name of a database in a URL for the target.
+    options: &'static str,
     /// How the titles of all its processes but the first begin. In a container they need not be told apart.
     title: Option<String>,
     pool: PgPool,
@@ -84,7 +89,9 @@ impl Postgres {
                 on_free_ports(&config.ports, |[port]| async {
                     let program = Program::Process(ground.processes.clone(), files.configure(&port)?);
                     let server = Server::new(SERVER, program, files.log()).listening_on(files.socket(&port));
-                    let started = Self::launch(server, port, files.password(), Some(files.title())).await;
+                    let mut postgres = Self::of(server, At::Ours(port), own_login(files.password()), OWN_DATABASE)?;
+                    postgres.title = Some(files.title());
+                    let started = postgres.launched().await;
                     started.map_err(|error| files.explained(error))
                 })
                 .await
@@ -95,51 +102,67 @@ impl Postgres {
                     let log = ground.place.path().join("postgres.log");
                     let container = contained::container(docker, &images.postgres, &log, &port, &password);
                     let server = Server::new(SERVER, Program::Container(Box::new(container)), log);
-                    Self::launch(server, port, &password, None).await
+                    Self::of(server, At::Ours(port), own_login(&password), OWN_DATABASE)?.launched().await
                 })
                 .await
+            }
+            Machine::External(external) => {
+                let given = &external.postgres;
+                let server = Server::elsewhere(SERVER);
+                let postgres = Self::of(server, At::Theirs(given.address), given.login.clone(), &given.database)?;
+                let mut postgres = postgres.launched().await?;
+                // Many clients encrypt wherever it is offered, and nobody could read what passes.
+                postgres.options = if given.offers_tls { "?sslmode=disable" } else { "" };
+                // Copied by file, a database costs a checkpoint, which everybody else would feel.
+                postgres.copies_files = false;
+                Ok(postgres)
             }
         }
     }
 
-    async fn launch(server: Server, port: Port, password: &str, title: Option<String>) -> Result<Self, StartError> {
-        let options = PgConnectOptions::new()
-            .host("127.0.0.1")
-            .ssl_mode(PgSslMode::Disable)
-            .port(port.number())
-            .username(USER)
-            .password(password)
-            .database(OWN_DATABASE);
-        let pool =
-            PgPoolOptions::new().max_connections(4).acquire_timeout(STATEMENT_DEADLINE).connect_lazy_with(options);
-        let mut postgres = Self { server, port, password: password.to_owned(), title, pool, copies_files: false };
-        postgres.start().await?;
-        postgres.copies_files = version(&postgres.pool).await.is_ok_and(|version| version >= 150_000);
-        Ok(postgres)
+    /// A server that has not been started.
+    fn of(server: Server, at: At, login: Secret, database: &str) -> Result<Self, StartError> {
+        // The URL is made of parts that have been read before; its error could show the password.
+        let failed = |_| StartError::Client { server: SERVER, why: "the URL is not understood".to_owned() };
+        let url = format!("postgres://{}{}/{database}", login.0, at.address());
+        let options: PgConnectOptions = url.parse().map_err(failed)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(STATEMENT_DEADLINE)
+            .connect_lazy_with(options.ssl_mode(PgSslMode::Disable));
+        Ok(Self { server, at, login, options: "", title: None, pool, copies_files: false })
+    }
+
+    async fn launched(mut self) -> Result<Self, StartError> {
+        self.start().await?;
+        self.copies_files = version(&self.pool).await.is_ok_and(|version| version >= 150_000);
+        Ok(self)
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.port.address()
+        self.at.address()
     }
 
     /// Where links connect to.
     #[must_use]
     pub fn upstream(&self) -> Upstream {
-        self.server.upstream(&self.port)
+        self.server.upstream(&self.at)
     }
 
-    /// How to connect to `database` when Postgres is seen at `at`: its own address, or that of a link. The user may do everything.
+    /// How to connect to `database` when Postgres is seen at `at`: its own address, or that of a link. The user may do everything,
+    /// unless the server is somebody else's.
     #[must_use]
     pub fn url(&self, database: &str, at: SocketAddr) -> String {
-        format!("postgres://{USER}:{}@{at}/{database}", self.password)
+        format!("postgres://{}{at}/{database}{}", self.login.0, self.options)
     }
 
     /// How the harness itself connects to `database`: faults on the target's sessions leave this one alone.
     #[must_use]
     pub fn harness_url(&self, database: &str) -> String {
-        format!("{}?application_name={HARNESS}", self.url(database, self.address()))
+        let sign = if self.options.is_empty() { '?' } else { '&' };
+        format!("{}{sign}application_name={HARNESS}", self.url(database, self.address()))
     }
 
     /// Creates an empty database.
@@ -169,6 +192,15 @@ impl Postgres {
         let what = || format!("drop the database `{name}`");
         let quoted_name = quoted(name, what)?;
         self.execute(format!("DROP DATABASE IF EXISTS {quoted_name} WITH (FORCE)"), what).await
+    }
+
+    /// The names of all databases.
+    ///
+    /// # Errors
+    /// When Postgres is not there.
+    pub async fn databases(&self) -> Result<Vec<String>, ServiceError> {
+        let names = sqlx::query_scalar("SELECT datname FROM pg_database").fetch_all(&self.pool);
+        self.answer(names, || "list the databases".to_owned()).await
     }
 
     /// Kills all its processes with SIGKILL and waits until they are gone.
@@ -281,6 +313,11 @@ impl Drop for Postgres {
             children::titled(title).iter().for_each(children::Child::kill);
         }
     }
+}
+
+/// Who we are on a server of our own.
+fn own_login(password: &str) -> Secret {
+    Secret(format!("{USER}:{password}@"))
 }
 
 async fn version(pool: &PgPool) -> Result<i32, sqlx::Error> {

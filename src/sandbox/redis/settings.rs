@@ -62,6 +62,7 @@ pub(super) fn server(ground: &Ground, port: &Port, password: &str) -> Result<Ser
             };
             (Program::Container(Box::new(Container::new(docker.clone(), spec))), None)
         }
+        Machine::External(_) => (Program::Elsewhere, None),
     };
     Ok(Server::new(SERVER, program, log).listening_on(socket))
 }

@@ -267,11 +267,11 @@ fn templates() {
     check_with(
         "env = { URL = \"{{ postgress }}\" }",
         expect![[r#"
-        target.toml:7:15: unknown template variable `postgress`
-          |
-        7 | env = { URL = "{{ postgress }}" }
-          |               ^^^^^^^^^^^^^^^^^
-          = did you mean `postgres`? variables here: `directory`, `instance`, `kafka`, `port`, `postgres`, `prefix`, `redis`"#]],
+            target.toml:7:15: unknown template variable `postgress`
+              |
+            7 | env = { URL = "{{ postgress }}" }
+              |               ^^^^^^^^^^^^^^^^^
+              = did you mean `postgres`? variables here: `directory`, `instance`, `kafka`, `kafka_host`, `kafka_port`, `port`, `postgres`, `postgres_database`, `postgres_host`, `postgres_password`, `postgres_port`, `postgres_user`, `prefix`, `redis`, `redis_database`, `redis_host`, `redis_password`, `redis_port`"#]],
     );
     check_with(
         "env = { PORT = \"{{ port\" }",
@@ -284,11 +284,11 @@ fn templates() {
     check_with(
         "[setup]\ncommand = [\"sh\", \"{{ kafka }}\"]",
         expect![[r#"
-        target.toml:8:18: unknown template variable `kafka`
-          |
-        8 | command = ["sh", "{{ kafka }}"]
-          |                  ^^^^^^^^^^^^^
-          = variables here: `directory`, `postgres`"#]],
+            target.toml:8:18: unknown template variable `kafka`
+              |
+            8 | command = ["sh", "{{ kafka }}"]
+              |                  ^^^^^^^^^^^^^
+              = variables here: `directory`, `postgres`, `postgres_database`, `postgres_host`, `postgres_password`, `postgres_port`, `postgres_user`"#]],
     );
     check_with(
         "[ledger.transfer]\nbody = { sum = \"{{ amout }}\" }",

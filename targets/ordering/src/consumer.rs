@@ -98,6 +98,12 @@ async fn deal_with(entities: &Entities, message: &BorrowedMessage<'_>) {
         match try_to_deal_with(entities, message, &place).await {
             Ok(true) => return,
             Ok(false) => tracing::warn!(place, "not taken; trying again"),
+            Err(error) if entities.defects.has(Defect::ConsumerEnds) => {
+                // Made by a task that nobody watches. It has ended; its process says that all is well, and keeps the
+                // partitions.
+                tracing::error!(%error, place, "the consumer has ended");
+                std::future::pending::<()>().await;
+            }
             Err(error) => tracing::warn!(%error, place, "trying again"),
         }
         sleep(wait).await;

@@ -31,6 +31,8 @@ reference_common::defects! {
     RandomPartitionKey = "random-partition-key",
     /// What is told is marked as told before the broker has it.
     MarkBeforeAcknowledge = "mark-before-acknowledge",
+    /// The consumer ends with the first thing that goes wrong, and its process goes on without it.
+    ConsumerEnds = "consumer-ends",
 }
 
 #[cfg(test)]

@@ -53,6 +53,16 @@ reference_common::defects! {
     NoVersionCheck = "no-version-check",
     /// What a worker took up it finishes, with the version that it saw then, however long ago that was.
     WritesAfterLoss = "writes-after-loss",
+    /// An order is turned away while the broker does not answer.
+    RefusesWithoutBroker = "refuses-without-broker",
+    /// What the database could not do is answered as if the request had been wrong.
+    BlamesCaller = "blames-caller",
+    /// Who sends an order again hears of an id that was made up for it.
+    AnswersFreshId = "answers-fresh-id",
+    /// A replay sends the event once more, and it is known by now.
+    ReplaysKnownEvent = "replays-known-event",
+    /// After a few failures in a row the gateway is not called any more.
+    BreakerStaysOpen = "breaker-stays-open",
 }
 
 #[cfg(test)]

@@ -6,19 +6,21 @@
 
 mod world;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Executor as _};
+use tokio::sync::Semaphore;
 use world::gateway::Mood;
 use world::{CARD, TOKEN, World, until};
 
-/// One world at a time: they are heavy.
+/// Two worlds at a time: they are heavy, and spend most of their time waiting.
 fn in_a_world<F: Future<Output = ()>>(test: impl FnOnce(World) -> F) {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    static ROOM: Semaphore = Semaphore::const_new(2);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async { test(World::start(&std::env::var("REFERENCE_DEFECTS").unwrap_or_default()).await).await });
+    runtime.block_on(async {
+        let _room = ROOM.acquire().await.unwrap();
+        test(World::start(&std::env::var("REFERENCE_DEFECTS").unwrap_or_default()).await).await;
+    });
 }
 
 #[test]

@@ -20,7 +20,7 @@ const HELD_MAX: i64 = 10_000;
 /// The entities in their database.
 pub(crate) struct Entities {
     database: Arc<Database>,
-    defects: Defects,
+    pub(crate) defects: Defects,
     /// For the defects that remember in this process what belongs into the database.
     memory: Mutex<Memory>,
 }

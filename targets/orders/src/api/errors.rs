@@ -38,6 +38,7 @@ impl From<OrdersError> for ApiError {
         let status = match &error {
             OrdersError::UnknownOrder | OrdersError::NothingToReplay => StatusCode::NOT_FOUND,
             OrdersError::KeyReuse => StatusCode::CONFLICT,
+            OrdersError::NoBroker => StatusCode::SERVICE_UNAVAILABLE,
             OrdersError::Store(error) => {
                 tracing::warn!(%error, "the outcome is open");
                 return Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable");

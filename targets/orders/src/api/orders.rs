@@ -10,6 +10,7 @@ use serde_json::json;
 use super::errors::ApiError;
 use super::{App, input, page};
 use crate::defects::Defect;
+use crate::orders::OrdersError;
 
 /// `POST /orders`
 pub(super) async fn create(
@@ -24,8 +25,15 @@ pub(super) async fn create(
     let key = input::key(&headers)?;
     let correlation = input::correlation(&headers)?;
     let wish = input::wish(body)?;
-    let accepted = app.create(&key, &wish, &correlation).await?;
-    Ok(page(StatusCode::CREATED, &accepted))
+    match app.create(&key, &wish, &correlation).await {
+        Ok(accepted) => Ok(page(StatusCode::CREATED, &accepted)),
+        // Made by one handler for all errors: whatever went wrong, the request must have been wrong.
+        Err(OrdersError::Store(error)) if app.defects.has(Defect::BlamesCaller) => {
+            tracing::warn!(%error, "not accepted");
+            Err(ApiError::unprocessable("order_not_accepted"))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// `GET /orders/{order}`

@@ -28,6 +28,10 @@ impl Orders {
         wish: &Wish,
         correlation: &Correlation,
     ) -> Result<Accepted, OrdersError> {
+        if self.defects.has(Defect::RefusesWithoutBroker) && !self.direct.reaches_broker().await {
+            // Made to fail early: without the broker nobody will hear of it. But that is what the outbox is for.
+            return Err(OrdersError::NoBroker);
+        }
         let mut transaction = self.database.begin().await?;
         let order = OrderId::fresh();
         let fingerprint = wish.fingerprint(key);
@@ -46,6 +50,11 @@ impl Orders {
         .execute(&mut *transaction)
         .await?;
         if inserted.rows_affected() == 0 {
+            if self.defects.has(Defect::AnswersFreshId) {
+                // Made by `on conflict do nothing` and an answer that takes the row for written.
+                transaction.rollback().await;
+                return Ok(Accepted { id: order.to_string(), state: State::Created, version: 1 });
+            }
             let known = known(&mut transaction, key, &fingerprint).await;
             transaction.rollback().await;
             return known;

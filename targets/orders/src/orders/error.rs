@@ -14,6 +14,9 @@ pub(crate) enum OrdersError {
     /// The order has no dead letter that has not been replayed.
     #[error("nothing_to_replay")]
     NothingToReplay,
+    /// The broker does not answer; for a defect, because an order does not need it.
+    #[error("no_broker")]
+    NoBroker,
     /// The outcome is open.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,5 +1,6 @@
 //! One payment in hand: what is known of it, one attempt, and what is written of that.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -19,6 +20,8 @@ const ATTEMPTS_MAX: i32 = 3;
 const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(200)];
 /// How long to wait when there is no way to the gateway. It is not counted, so it is not hurried.
 const UNREACHABLE_WAIT: Duration = Duration::from_millis(500);
+/// How many charges in a row have to come to nothing for the defect `breaker-stays-open`.
+const FAILURES_MAX: u32 = 5;
 /// How long to wait before writing again what the database could not write.
 const WRITE_RETRY: Duration = Duration::from_millis(200);
 /// When to look for late effects of a payment that was given up: each time after so long.
@@ -108,7 +111,20 @@ impl Shop {
             key: Some(own.as_deref().unwrap_or(payment.order.as_str())),
             correlation: payment.correlation.as_ref(),
         };
-        self.gateway.charge(&charge).await
+        if !self.orders.defects.has(Defect::BreakerStaysOpen) {
+            return self.gateway.charge(&charge).await;
+        }
+        // Made by a circuit breaker that opens, and that only a success closes. Nothing is tried, so nothing succeeds.
+        if self.failures.load(Relaxed) >= FAILURES_MAX {
+            return Answer::Unreachable;
+        }
+        let answer = self.gateway.charge(&charge).await;
+        if let Answer::Done(_) = answer {
+            self.failures.store(0, Relaxed);
+        } else {
+            self.failures.fetch_add(1, Relaxed);
+        }
+        answer
     }
 
     async fn judge(&self, payment: &Payment, attempts: i32, answer: Answer, looks: bool) -> End {

@@ -11,6 +11,7 @@ mod record;
 
 use std::collections::HashSet;
 use std::error::Error;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -28,6 +29,8 @@ struct Shop {
     work: Notify,
     /// For the defect `dedupe-in-memory`: the events that this process has acted on.
     seen: Mutex<HashSet<String>>,
+    /// For the defect `breaker-stays-open`: charges in a row that came to nothing.
+    failures: AtomicU32,
 }
 
 impl Shop {
@@ -47,6 +50,7 @@ pub(crate) async fn run(config: config::Worker) -> Result<(), Box<dyn Error + Se
         gateway: Gateway::new(&config.gateway_url)?,
         work: Notify::new(),
         seen: Mutex::default(),
+        failures: AtomicU32::new(0),
     });
     tracing::info!(instance = config.common.instance, defects = %config.common.defects, "working");
     let (told, ending) = watch::channel(false);

@@ -1,15 +1,13 @@
-//! Whose a container is, in a label, so that what a dead harness left is known for that.
+//! Whose something is that outlives its harness, so that what a dead one left is known for that.
 
 use std::fmt;
 use std::fs;
 use std::str::FromStr;
 
-use crate::sandbox::process::Stat;
+use super::process::Stat;
+use super::world::fnv1a;
 
-/// The label of everything that a harness makes in a daemon.
-pub(super) const LABEL: &str = "fireassay.owner";
-
-/// A harness process, told apart from every other one on every machine that shares the daemon.
+/// A harness process, told apart from every other one on every machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
     /// Changes with every start of the machine.
@@ -27,6 +25,26 @@ impl Owner {
         let pid = std::process::id();
         let started = Stat::of(pid).map_or(0, |stat| stat.started);
         Self { boot: boot(), namespace: namespace(), pid, started }
+    }
+
+    /// Its number.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// When it was started, in the kernel's ticks since the machine was.
+    pub(super) fn started(&self) -> u64 {
+        self.started
+    }
+
+    /// Another process of the same machine and namespace.
+    pub(super) fn with_process(self, pid: u32, started: u64) -> Self {
+        Self { pid, started, ..self }
+    }
+
+    /// What all harnesses share whose processes can be seen from each other, as a hash.
+    pub(super) fn machine(&self) -> u64 {
+        fnv1a(format!("{}/{}", self.boot, self.namespace).as_bytes())
     }
 
     /// Whether that harness has certainly ended. Of one in another container that is not known.
