@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use fireassay::fault::RedisData;
@@ -16,13 +16,17 @@ use libtest_mimic::{Arguments, Trial};
 /// Set in a copy of this program that plays a harness of its own: the folder in which it is to report.
 const REPORT: &str = "FIREASSAY_TEST_REPORT";
 const DEADLINE: Duration = Duration::from_secs(30);
+/// How long a whole harness may take until a run has begun, with the images of its target to be built.
+const START_DEADLINE: Duration = Duration::from_secs(120);
 
-const TESTS: [(&str, fn()); 6] = [
+const TESTS: [(&str, fn()); 8] = [
     ("a_stack_is_ready_soon_and_gone_when_dropped", a_stack_is_ready_soon_and_gone_when_dropped),
     ("each_server_comes_back_from_a_kill_with_what_it_acknowledged", each_server_comes_back_from_a_kill),
     ("a_container_is_paused_ended_and_started_again", a_container_is_paused_ended_and_started_again),
     ("a_target_in_a_container_cannot_slip_past_its_links", a_target_cannot_slip_past_its_links),
-    ("what_a_killed_harness_left_is_removed_by_the_next", what_a_killed_harness_left_is_removed),
+    ("what_a_killed_harness_left_is_removed_at_once", what_a_killed_harness_left_is_removed_at_once),
+    ("what_a_killed_harness_left_is_removed_by_the_next", what_a_killed_harness_left_is_removed_by_the_next),
+    ("a_harness_killed_in_the_middle_of_a_run_leaves_nothing", a_harness_killed_in_a_run_leaves_nothing),
     ("an_image_that_is_not_there_is_named", an_image_that_is_not_there_is_named),
 ];
 
@@ -265,26 +269,73 @@ fn a_target_cannot_slip_past_its_links() {
     assert_eq!(left_by(std::process::id()), "");
 }
 
-fn what_a_killed_harness_left_is_removed() {
-    let folder = tempfile::tempdir().unwrap();
+/// Starts another harness, with what is on this `PATH`, and says which once it has a container and a network.
+fn another_harness(folder: &Path, path: &str) -> (Child, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.env(REPORT, folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
-    let mut other = command.spawn().unwrap();
-    until("the other harness has its container", || folder.path().join("ready").exists());
+    command.env(REPORT, folder).env("PATH", path).stdin(Stdio::null()).stdout(Stdio::null());
+    let other = command.spawn().unwrap();
+    until("the other harness has its container", || folder.join("ready").exists());
     let whole = left_by(other.id());
     assert_eq!(whole.lines().count(), 2, "a container and a network: {whole}");
+    (other, whole)
+}
+
+fn end(mut harness: Child) -> u32 {
+    harness.kill().unwrap();
+    harness.wait().unwrap();
+    harness.id()
+}
+
+fn what_a_killed_harness_left_is_removed_at_once() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let path = std::env::var("PATH").unwrap();
+    let (killed, _) = another_harness(folders[0].path(), &path);
+    let (spared, whole) = another_harness(folders[1].path(), &path);
+    let killed = end(killed);
+    let begin = Instant::now();
+    until("the guardian has cleared up", || left_by(killed).is_empty());
+    println!("nothing left {:.1?} after the kill", begin.elapsed());
+    assert_eq!(left_by(spared.id()), whole, "what others have is theirs");
+    let spared = end(spared);
+    until("the guardian has cleared up again", || left_by(spared).is_empty());
+}
+
+fn what_a_killed_harness_left_is_removed_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    // Where its guardian finds no client of Docker.
+    let (other, whole) = another_harness(folder.path(), "/nowhere");
     // One that lives keeps what it has.
     wait(async { Docker::connect().await.unwrap() });
     assert_eq!(left_by(other.id()), whole);
 
-    other.kill().unwrap();
-    other.wait().unwrap();
-    assert_eq!(left_by(other.id()), whole, "nobody has cleared up yet");
+    let other = end(other);
+    assert_eq!(left_by(other), whole, "nobody has cleared up yet");
     wait(async { Docker::connect().await.unwrap() });
-    assert_eq!(left_by(other.id()), "");
+    assert_eq!(left_by(other), "");
 }
 
-/// The other harness of the test above: reports that it has a container and a network, and waits to be killed.
+/// SIGKILL in the middle of a case whose target runs in containers, too.
+fn a_harness_killed_in_a_run_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fireassay"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(["run", "--target", "targets/reference/image.toml", "--case", "calm", "--runs-dir"]);
+    command.arg(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut harness = command.spawn().unwrap();
+    let end_of_start = Instant::now() + START_DEADLINE;
+    // Three servers, two instances of api, the relay and the network.
+    while left_by(harness.id()).lines().filter(|name| !name.contains("-setup-")).count() < 7 {
+        assert_eq!(harness.try_wait().unwrap(), None, "it ended before it was killed");
+        assert!(Instant::now() < end_of_start, "the run did not begin: {}", left_by(harness.id()));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let harness = end(harness);
+    let begin = Instant::now();
+    until("the guardian has cleared up", || left_by(harness).is_empty());
+    println!("nothing left {:.1?} after the kill", begin.elapsed());
+}
+
+/// The other harness of the tests above: reports that it has a container and a network, and waits to be killed.
 fn play_a_harness(folder: &Path) -> ExitCode {
     wait(async {
         let docker = Docker::connect().await.unwrap();

@@ -16,6 +16,7 @@ impl fmt::Display for Fault {
             Self::Stop(name) => write!(f, "stop {name} (SIGTERM)"),
             Self::Pause(name) => write!(f, "pause {name}"),
             Self::Restart(name) => write!(f, "restart {name}"),
+            Self::Disconnect(name) => write!(f, "disconnect the container of {name} from its network"),
             Self::KillPostgres => f.write_str("kill postgres"),
             Self::KillRedis(RedisData::Kept) => f.write_str("kill redis, data kept"),
             Self::KillRedis(RedisData::Lost) => f.write_str("kill redis, data lost"),

@@ -146,6 +146,8 @@ pub enum Fault {
     Pause(InstanceName),
     /// SIGTERM, wait for the end, start again: at once, nothing to heal.
     Restart(InstanceName),
+    /// Its container is taken out of its network; healing puts it back. Only where it is a container.
+    Disconnect(InstanceName),
     /// SIGKILL to the postmaster and its children; healing starts it and waits for recovery. Exclusive.
     KillPostgres,
     /// SIGKILL; healing starts it. Exclusive.
@@ -282,6 +284,7 @@ impl Fault {
             | Self::Stop(name)
             | Self::Pause(name)
             | Self::Restart(name)
+            | Self::Disconnect(name)
             | Self::Clock { of: name, .. } => vec![name],
             Self::Partition { edge, .. }
             | Self::Cut { edge }

@@ -102,6 +102,7 @@ impl Resolver<'_> {
             InjectSpec::Stop(name) => self.each(name, Fault::Stop)?,
             InjectSpec::Pause(name) => self.each(name, Fault::Pause)?,
             InjectSpec::Restart(name) => self.each(name, Fault::Restart)?,
+            InjectSpec::Disconnect(name) => self.each(name, Fault::Disconnect)?,
             InjectSpec::KillPostgres => vec![Fault::KillPostgres],
             InjectSpec::KillRedis(data) => vec![Fault::KillRedis(*data)],
             InjectSpec::FlushRedis => vec![Fault::FlushRedis],

@@ -92,6 +92,8 @@ pub enum InjectSpec {
     Pause(String),
     /// SIGTERM, wait for the end and start again.
     Restart(String),
+    /// The container of an instance is taken out of its network. Not applicable where it is a process.
+    Disconnect(String),
     /// SIGKILL to the database server.
     KillPostgres,
     /// SIGKILL to the cache; `kept` or `lost` says what it still knows afterwards.

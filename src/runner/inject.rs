@@ -11,9 +11,13 @@ use crate::counterparty::Misbehaviour;
 use crate::fault::{Act, AtExchange, ClockChange, Edge, Fault, RedisData};
 use crate::history::{InstanceName, ProcessChange, Recorder, What};
 use crate::link::{Injection, LinkAct, LinkFault};
-use crate::sandbox::{Instance, Killed, Sandbox, ServiceError, StartError};
+use crate::sandbox::{Instance, Killed, ReconnectError, Sandbox, ServiceError, StartError};
 
 pub(super) use self::server::{Held, Over};
+
+/// Why a process cannot be disconnected, after its name.
+pub(super) const NO_NETWORK: &str =
+    "is a process of this machine, and only a container can be taken out of its network";
 
 /// A fault that has been injected.
 pub(super) enum InForce {
@@ -56,6 +60,7 @@ pub(super) async fn inject(
         Fault::Kill(name) => instance(sandbox, name)?.kill().await.ok_or_else(|| not_running(name))?,
         Fault::Stop(name) => instance(sandbox, name)?.stop().await.ok_or_else(|| not_running(name))?,
         Fault::Pause(name) => instance(sandbox, name)?.pause().await.ok_or_else(|| not_running(name))?,
+        Fault::Disconnect(name) => disconnected(instance(sandbox, name)?, name).await?,
         Fault::Restart(name) => {
             let instance = instance(sandbox, name)?;
             let evidence = instance.stop().await.ok_or_else(|| not_running(name))?;
@@ -105,6 +110,14 @@ pub(super) async fn undo(sandbox: &Sandbox, recorder: &Recorder, fault: &Fault) 
             instance.resume().await;
             Ok(format!("{name} continues"))
         }
+        Fault::Disconnect(name) => {
+            let Some(instance) = sandbox.instance(name) else { return Ok(String::new()) };
+            instance.reconnect().await.map_err(|error| match error {
+                ReconnectError::Docker(error) => NotHealed::Stack(error.to_string()),
+                ReconnectError::Target(error) => NotHealed::Target(error.to_string()),
+            })?;
+            Ok(format!("{name} is in its network again"))
+        }
         Fault::KillPostgres => started("postgres", recorder, stack.postgres().start().await),
         Fault::KillRedis(data) => {
             let healed = started("redis", recorder, stack.redis().start(*data).await)?;
@@ -124,6 +137,14 @@ fn instance<'a>(sandbox: &'a Sandbox, name: &InstanceName) -> Result<&'a Instanc
 
 fn not_running(name: &InstanceName) -> NotInjected {
     NotInjected::Pointless(format!("{name} was not running"))
+}
+
+async fn disconnected(instance: &Instance, name: &InstanceName) -> Result<String, NotInjected> {
+    if !instance.is_container() {
+        return Err(NotInjected::Pointless(format!("{name} {NO_NETWORK}")));
+    }
+    let done = instance.disconnect().await.map_err(|error| NotInjected::Failed(error.to_string()))?;
+    done.ok_or_else(|| not_running(name))
 }
 
 fn link(sandbox: &Sandbox, edge: &Edge, fault: LinkFault) -> Result<InForce, NotInjected> {

@@ -28,6 +28,8 @@ use std::time::Instant;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
+use crate::fault::{Fault, resolve};
+use crate::history::InstanceName;
 use crate::sandbox::StackConfig;
 use crate::suite::{Case, Requirement, Suite};
 use crate::target::Target;
@@ -110,6 +112,23 @@ impl Planned {
             Work::Drawn { case, .. } => &case.title,
             Work::Stored(file) => &file.title,
         }
+    }
+
+    /// Why its faults cannot be done to a target at all, if so: containers have a network to be taken out of, processes not.
+    #[must_use]
+    pub fn out_of_reach(&self, target: &Target) -> Option<String> {
+        let is_process =
+            |name: &InstanceName| target.roles.iter().any(|role| role.name == name.role && role.container.is_none());
+        let plan = match &self.work {
+            // A case that cannot be resolved says why when it is run.
+            Work::Drawn { case, seed } => resolve(&case.faults, &target.instances(), *seed).ok()?,
+            Work::Stored(file) => file.plan.clone(),
+        };
+        let disconnected = plan.steps.iter().find_map(|step| match &step.fault {
+            Fault::Disconnect(name) if is_process(name) => Some(name),
+            _ => None,
+        });
+        disconnected.map(|name| format!("{name} {}", inject::NO_NETWORK))
     }
 
     /// The hash of the regression that it is, if it is one.

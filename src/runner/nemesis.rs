@@ -368,7 +368,9 @@ impl<'a> Nemesis<'a> {
 /// The process that a fault treats, if any.
 fn turn_of(fault: &Fault) -> Option<String> {
     match fault {
-        Fault::Kill(name) | Fault::Stop(name) | Fault::Pause(name) | Fault::Restart(name) => Some(name.to_string()),
+        Fault::Kill(name) | Fault::Stop(name) | Fault::Pause(name) | Fault::Restart(name) | Fault::Disconnect(name) => {
+            Some(name.to_string())
+        }
         Fault::KillPostgres => Some("postgres".to_owned()),
         Fault::KillRedis(_) | Fault::FlushRedis => Some("redis".to_owned()),
         Fault::KillKafka => Some("kafka".to_owned()),
@@ -379,7 +381,9 @@ fn turn_of(fault: &Fault) -> Option<String> {
 
 /// How many attempts have been sent to the instance that a fault treats and are not answered yet.
 fn under_way(recorder: &Recorder, fault: &Fault) -> Option<usize> {
-    let (Fault::Kill(name) | Fault::Stop(name) | Fault::Pause(name) | Fault::Restart(name)) = fault else {
+    let (Fault::Kill(name) | Fault::Stop(name) | Fault::Pause(name) | Fault::Restart(name) | Fault::Disconnect(name)) =
+        fault
+    else {
         return None;
     };
     recorder.with_events(|events| {

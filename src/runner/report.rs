@@ -168,12 +168,16 @@ impl CaseReport {
         self.error.clone().or_else(not_applicable)
     }
 
-    /// The report of a case of which nothing applies to the target, so that it is not worth a run; `None` when
-    /// something does.
+    /// The report of a case of which nothing applies to the target, or whose faults cannot be done to it, so that it is not
+    /// worth a run; `None` when something does.
     #[must_use]
     pub fn not_applicable(planned: &super::Planned, suite: &Suite, target: &Target) -> Option<Self> {
         let required = planned.requirements(suite);
-        let judged = |it: &Requirement| Some(Judged::lacking(it, &target.lack(&it.id)?.reason));
+        let out_of_reach = planned.out_of_reach(target);
+        let judged = |it: &Requirement| {
+            let lack = target.lack(&it.id).map(|lack| lack.reason.as_str());
+            Some(Judged::lacking(it, lack.or(out_of_reach.as_deref())?))
+        };
         let findings = required.iter().map(judged).collect::<Option<Vec<_>>>()?;
         let (profile, target) = (suite.profile.clone(), target.name.clone());
         let report = Self::not_run(planned, "");

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::Port;
+use super::docker::DockerError;
 use super::running::{Program, Running};
 use crate::clock::{Unloadable, loadable};
 use crate::history::{InstanceName, ProcessChange, Recorder, What};
@@ -81,6 +82,17 @@ pub enum StartError {
     },
 }
 
+/// Why an instance is not back in its network.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ReconnectError {
+    /// The daemon did not do it.
+    #[error(transparent)]
+    Docker(DockerError),
+    /// The instance is not found there.
+    #[error(transparent)]
+    Target(StartError),
+}
+
 fn last_lines(tail: &str) -> String {
     if tail.trim().is_empty() { "it printed nothing".to_owned() } else { format!("its last lines:\n{tail}") }
 }
@@ -127,7 +139,13 @@ impl Instance {
         let process =
             started.map_err(|error| StartError::Spawn { name: self.spec.name.clone(), why: error.to_string() })?;
         self.record(ProcessChange::Started { pid: process.pid() });
-        let process = guard.insert(process);
+        *guard = Some(process);
+        self.get_ready(&mut guard).await
+    }
+
+    /// Waits until what runs is ready, as [`Instance::start`] does.
+    async fn get_ready(&self, guard: &mut MutexGuard<'_, Option<Running>>) -> Result<(), StartError> {
+        let Some(process) = guard.as_ref() else { return Ok(()) };
         let deadline = Instant::now() + self.spec.start_deadline;
         loop {
             let why = match Driver::ready(self.address(), &self.spec.ready).await {
@@ -140,7 +158,7 @@ impl Instance {
             let tail = || process.log_tail(TAIL_LINES);
             if let Some(status) = process.try_status() {
                 let (status, tail) = (status.to_string(), tail());
-                self.forget_if_ended(&mut guard);
+                self.forget_if_ended(guard);
                 return Err(StartError::Exited { name: self.spec.name.clone(), status, tail });
             }
             if Instant::now() >= deadline {
@@ -212,6 +230,38 @@ impl Instance {
         if let Some(process) = self.process.lock().await.as_ref() {
             process.resume().await;
         }
+    }
+
+    /// Whether it is a container.
+    #[must_use]
+    pub fn is_container(&self) -> bool {
+        self.spec.program.container().is_some()
+    }
+
+    /// Takes its container out of its network, so that it reaches nobody and nobody reaches it. `None` when it was not
+    /// running, or is a process.
+    ///
+    /// # Errors
+    /// When the daemon cannot.
+    pub async fn disconnect(&self) -> Result<Option<String>, DockerError> {
+        let mut guard = self.process.lock().await;
+        self.forget_if_ended(&mut guard);
+        match self.spec.program.container() {
+            Some(container) if guard.is_some() => container.disconnect().await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Puts its container back into its network, and waits until it is found there again, if it runs.
+    ///
+    /// # Errors
+    /// When the daemon cannot, or it does not answer its probe in time.
+    pub async fn reconnect(&self) -> Result<(), ReconnectError> {
+        let mut guard = self.process.lock().await;
+        let Some(container) = self.spec.program.container() else { return Ok(()) };
+        container.reconnect().await.map_err(ReconnectError::Docker)?;
+        self.forget_if_ended(&mut guard);
+        self.get_ready(&mut guard).await.map_err(ReconnectError::Target)
     }
 
     /// Removes what it leaves behind besides its log, once it has ended for good.

@@ -28,7 +28,7 @@ pub use backend::Backend;
 pub use clocks::ClockError;
 pub use config::StackConfig;
 pub use ground::Images;
-pub use instance::{Instance, InstanceSpec};
+pub use instance::{Instance, InstanceSpec, ReconnectError};
 pub use kafka::Kafka;
 pub use port::{Port, PortError};
 pub use postgres::Postgres;

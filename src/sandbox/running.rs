@@ -28,6 +28,14 @@ impl Program {
         })
     }
 
+    /// The container, if it is one.
+    pub(super) fn container(&self) -> Option<&Container> {
+        match self {
+            Self::Process(..) | Self::Elsewhere => None,
+            Self::Container(container) => Some(container),
+        }
+    }
+
     /// Removes what it leaves behind in a daemon. Nothing of it may run.
     pub(super) async fn discard(&self) {
         if let Self::Container(container) = self {

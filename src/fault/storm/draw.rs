@@ -213,6 +213,7 @@ fn treated(fault: &Fault) -> Option<String> {
         | Fault::Stop(name)
         | Fault::Pause(name)
         | Fault::Restart(name)
+        | Fault::Disconnect(name)
         | Fault::Clock { of: name, .. } => Some(name.to_string()),
         Fault::Exchange(at) => at.victim().map(ToString::to_string),
         Fault::KillPostgres => Some(Node::Postgres.to_string()),

@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt as _};
 use testcontainers::bollard;
 use testcontainers::bollard::container::LogOutput;
 use testcontainers::bollard::errors::Error;
-use testcontainers::bollard::models::HostConfig;
+use testcontainers::bollard::models::{HostConfig, NetworkConnectRequest, NetworkDisconnectRequest};
 use testcontainers::bollard::query_parameters::{
     AttachContainerOptionsBuilder, KillContainerOptionsBuilder, LogsOptionsBuilder,
 };
@@ -117,6 +117,51 @@ impl Container {
             Ok(Err(error)) => Err(failure(what(), &innermost(&error))),
             Err(_) => Err(no_answer(what())),
         }
+    }
+
+    /// Takes it out of its network. Says what the daemon says of it then; `None` when it was in none, or was not made yet.
+    ///
+    /// Open connections go silent, and its ports lead nowhere any more.
+    ///
+    /// # Errors
+    /// When the daemon cannot, or says afterwards that it is still there.
+    pub async fn disconnect(&self) -> Result<Option<String>, DockerError> {
+        let what = || format!("take the container of {} out of its network", self.spec.name);
+        let made = self.made.lock().await;
+        let (Some(container), Some(network)) = (made.as_ref(), &self.spec.network) else { return Ok(None) };
+        let Some(address) = self.address_in(container.id(), network).await? else { return Ok(None) };
+        // Forced, the daemon does not wait for anything of the container's.
+        let order = NetworkDisconnectRequest { container: container.id().to_owned(), force: Some(true) };
+        let client = self.docker.client();
+        self.docker.ask(what(), client.disconnect_network(network, order)).await?;
+        match self.address_in(container.id(), network).await? {
+            None => Ok(Some(format!("the container, which was {address}, is in no network any more"))),
+            Some(address) => Err(failure(what(), &format!("it is still there, as {address}"))),
+        }
+    }
+
+    /// Puts it back into its network. Its ports lead to it again; its own address there may be another one.
+    ///
+    /// # Errors
+    /// When the daemon cannot.
+    pub async fn reconnect(&self) -> Result<(), DockerError> {
+        let made = self.made.lock().await;
+        let (Some(container), Some(network)) = (made.as_ref(), &self.spec.network) else { return Ok(()) };
+        if self.address_in(container.id(), network).await?.is_some() {
+            return Ok(());
+        }
+        let order = NetworkConnectRequest { container: container.id().to_owned(), endpoint_config: None };
+        let what = format!("put the container of {} back into its network", self.spec.name);
+        self.docker.ask(what, self.docker.client().connect_network(network, order)).await
+    }
+
+    /// Its address in a network, as long as it is in it.
+    async fn address_in(&self, id: &str, network: &str) -> Result<Option<String>, DockerError> {
+        let what = format!("look where the container of {} is", self.spec.name);
+        let found = self.docker.ask(what, self.docker.client().inspect_container(id, None)).await?;
+        let networks = found.network_settings.and_then(|settings| settings.networks);
+        let mut endpoint = networks.and_then(|mut networks| networks.remove(network));
+        Ok(endpoint.as_mut().map(|endpoint| endpoint.ip_address.take().unwrap_or_default()))
     }
 
     async fn make(

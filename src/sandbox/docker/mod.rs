@@ -1,8 +1,9 @@
 //! Containers that never outlive the harness for long.
 //!
-//! Three nets again, each for what the one before cannot catch: dropping a [`Container`] removes it; the next harness that
-//! connects to the daemon removes what dead ones left, which their labels tell; and everything has a name that begins with
-//! `fireassay-`, by which a person finds it.
+//! Four nets, each for what the one before cannot catch: dropping a [`Container`] removes it; a guardian, which outlives the
+//! harness by a moment, removes what is left, where there is a `docker` command; the next harness that connects to the daemon
+//! removes what dead ones left, which their labels tell; and everything has a name that begins with `fireassay-`, by which a
+//! person finds it.
 
 mod container;
 mod image;
@@ -28,6 +29,7 @@ pub use self::container::{Container, ContainerSpec, Run};
 pub use self::image::Image;
 pub use self::network::Network;
 use super::owner::Owner;
+use super::process::Guardian;
 
 /// The label of everything that a harness makes in a daemon: whose it is.
 const LABEL: &str = "fireassay.owner";
@@ -52,6 +54,27 @@ struct Shared {
     prefix: String,
     /// Made when the first container needs it.
     network: OnceCell<Network>,
+    /// Dropped after the network, which is the last thing to be removed.
+    _guarded: Guarded,
+}
+
+/// Everything whose name begins with a prefix is removed when the harness is killed.
+#[derive(Debug)]
+struct Guarded(Guardian);
+
+impl Guarded {
+    fn start(owner: &Owner, prefix: &str) -> std::io::Result<Self> {
+        let guardian = Guardian::start()?;
+        guardian.containers(&format!("{LABEL}={owner}"), prefix);
+        Ok(Self(guardian))
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Whatever holds the daemon has removed its own before; the guardian would only look for it again.
+        self.0.no_containers();
+    }
 }
 
 /// The daemon is not there, or did not do what it was asked.
@@ -80,8 +103,11 @@ impl Docker {
             Err(_) => return Err(failure(what, &format!("no answer within {} s", HELLO_DEADLINE.as_secs()))),
         }
         let prefix = format!("fireassay-{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let docker =
-            Self { shared: Arc::new(Shared { client, owner: Owner::ourselves(), prefix, network: OnceCell::new() }) };
+        let owner = Owner::ourselves();
+        let guarded = Guarded::start(&owner, &prefix)
+            .map_err(|error| failure("start the guardian of containers, which needs /bin/sh", &error))?;
+        let shared = Shared { client, owner, prefix, network: OnceCell::new(), _guarded: guarded };
+        let docker = Self { shared: Arc::new(shared) };
         docker.sweep().await?;
         Ok(docker)
     }

@@ -14,14 +14,14 @@ const SCRIPT: &str = include_str!("guardian.sh");
 const END_DEADLINE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(super) struct Guardian {
+pub(in crate::sandbox) struct Guardian {
     child: Child,
     /// Taken when the guardian is to end. Orders are short, so that writing one never blocks for long.
     orders: Mutex<Option<ChildStdin>>,
 }
 
 impl Guardian {
-    pub(super) fn start() -> io::Result<Self> {
+    pub(in crate::sandbox) fn start() -> io::Result<Self> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SCRIPT, "fireassay-guardian"]).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -53,6 +53,16 @@ impl Guardian {
 
     pub(super) fn directory(&self, path: &Path) {
         self.order("directory", path.display());
+    }
+
+    /// Everything in the Docker daemon that carries `label` and a name that begins with `prefix`.
+    pub(in crate::sandbox) fn containers(&self, label: &str, prefix: &str) {
+        self.order("containers", format_args!("{label} {prefix}"));
+    }
+
+    /// All of that is gone already: an end in good order.
+    pub(in crate::sandbox) fn no_containers(&self) {
+        self.order("containers", "");
     }
 
     fn order(&self, word: &str, what: impl Display) {

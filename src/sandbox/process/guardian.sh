@@ -8,11 +8,15 @@
 #   title <start of title>   processes that have left their group but carry this title
 #   postmaster <file>        the lock file of a Postgres, which names its shared memory
 #   directory <path>
+#   containers <label> <start of names>
+#                            what carries both in the Docker daemon; nothing more of it without arguments
 trap '' HUP INT TERM
 groups=' '
 marks=''
 titles=''
 postmasters=''
+label=''
+names=''
 
 while read -r order what; do
     case $order in
@@ -29,6 +33,10 @@ while read -r order what; do
     postmaster) postmasters="$postmasters$what
 " ;;
     directory) set -- "$@" "$what" ;;
+    containers)
+        names=${what#* }
+        label=${what% *}
+        ;;
     esac
 done
 
@@ -75,3 +83,30 @@ printf '%s' "$postmasters" | while read -r file; do
     [ -z "$segment" ] || ipcrm -m "$segment" 2>/dev/null
 done
 [ "$#" -eq 0 ] || rm -rf -- "$@"
+
+# A daemon that hangs is left to the next harness.
+client=docker
+command -v timeout >/dev/null 2>&1 && client='timeout 30 docker'
+
+# Removes the containers and networks; succeeds when there were none. Label and name together are those of one harness.
+remove_rest() {
+    containers=$($client ps --all --quiet --no-trunc --filter "label=$label" --filter "name=^/?$names" 2>/dev/null) || return
+    # shellcheck disable=SC2086 # one word for each
+    [ -z "$containers" ] || $client rm --force --volumes $containers
+    networks=$($client network ls --quiet --no-trunc --filter "label=$label" --filter "name=^$names" 2>/dev/null) || return
+    # shellcheck disable=SC2086
+    [ -z "$networks" ] || $client network rm $networks
+    [ -z "$containers$networks" ]
+}
+
+# Where there is no client of Docker, the next harness does it.
+if [ -n "$names" ] && command -v docker >/dev/null 2>&1; then
+    # What the harness asked for last may still be made when it is gone: only when two looks find nothing is all of it known.
+    quiet=0
+    tries=0
+    while [ "$quiet" -lt 2 ] && [ "$tries" -lt 60 ]; do
+        if remove_rest >/dev/null 2>&1; then quiet=$((quiet + 1)); else quiet=0; fi
+        tries=$((tries + 1))
+        sleep 0.5
+    done
+fi

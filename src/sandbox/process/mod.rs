@@ -27,11 +27,11 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use tokio::sync::watch;
 
+pub(in crate::sandbox) use self::guardian::Guardian;
 pub(in crate::sandbox) use self::log::{BoundedLog, tail as log_tail};
 pub use self::spec::{ProcessSpec, SpawnError};
 pub(in crate::sandbox) use self::stat::Stat;
 
-use self::guardian::Guardian;
 use self::spawner::Spawner;
 
 /// How long a killed process may take to be gone before we stop waiting for it in a destructor.

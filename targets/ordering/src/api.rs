@@ -1,7 +1,6 @@
 //! What there is, over HTTP: `GET /log`, `GET /entities`, `GET /gaps`.
 
 use std::error::Error;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ type App = Arc<Database>;
 /// When the configuration is wrong or the port is taken.
 pub(crate) async fn run(config: config::Api) -> Result<(), Box<dyn Error + Send + Sync>> {
     let app = Database::new(store::options(&config.common.database_url, &config.common.instance)?);
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?.tap_io(|stream| {
+    let listener = TcpListener::bind((config.host, config.port)).await?.tap_io(|stream| {
         // Answers are written at once; waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
     });

@@ -1,5 +1,6 @@
 //! Configuration, by environment.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -53,7 +54,10 @@ pub(crate) struct Common {
 /// What `api` needs.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Api {
-    /// The port to listen on, on 127.0.0.1.
+    /// The address to listen on; in a container, all of them: 0.0.0.0.
+    #[arg(long, env = "HOST", default_value_t = IpAddr::from([127, 0, 0, 1]))]
+    pub(crate) host: IpAddr,
+    /// The port to listen on.
     #[arg(long, env = "PORT")]
     pub(crate) port: u16,
     /// What every process needs.

@@ -149,7 +149,7 @@ fn killed_by_plan(seen: &Seen<'_>, name: &InstanceName) -> bool {
 /// Whether the plan itself ends connections between callers and this instance.
 fn breaks_connections(seen: &Seen<'_>, name: &InstanceName) -> bool {
     seen.plan.steps.iter().any(|step| match &step.fault {
-        Fault::Kill(killed) => killed == name,
+        Fault::Kill(away) | Fault::Disconnect(away) => away == name,
         Fault::Cut { edge }
         | Fault::Blackhole { edge }
         | Fault::Partition { edge, .. }
