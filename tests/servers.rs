@@ -553,11 +553,11 @@ fn a_run_with_every_kind_of_server_fault_that_it_can_meet_passes() {
                     "of ledger.transfers came again",
                 ),
                 (
-                    "when = { operations = [35, 35] }\ninject = \"redis-memory-limit\"\nheal = { after = \"300ms\" }",
+                    "when = { operations = [35, 35] }\ninject = \"redis-memory-limit\"\nheal = { operations = [10, 10] }",
                     "refused for want of memory",
                 ),
                 (
-                    "when = { operations = [45, 45] }\ninject = \"read-only-postgres\"\nheal = { after = \"300ms\" }",
+                    "when = { operations = [45, 45] }\ninject = \"read-only-postgres\"\nheal = { operations = [10, 10] }",
                     "refused as read-only",
                 ),
             ],
