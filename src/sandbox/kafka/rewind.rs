@@ -7,7 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
-use super::{ANSWER_DEADLINE, Kafka, failure};
+use super::{ANSWER_DEADLINE, Kafka, failure, is_loading};
 use crate::fault::RewindTo;
 use crate::sandbox::ServiceError;
 
@@ -66,7 +66,15 @@ fn rewind(
     let consumer: BaseConsumer = client.create().map_err(said)?;
     loop {
         // Read anew for each try: a member that leaves commits.
-        let moves = moves(&consumer, topics, to).map_err(said)?;
+        let moves = match moves(&consumer, topics, to) {
+            Ok(moves) => moves,
+            // While the first group of all is being made, nobody coordinates it yet.
+            Err(error) if is_loading(&error) && !enough.is_cancelled() && Instant::now() < end => {
+                std::thread::sleep(TRY_EVERY);
+                continue;
+            }
+            Err(error) => return Err(error.to_string()),
+        };
         if moves.is_empty() {
             return Ok(moves);
         }
@@ -76,7 +84,7 @@ fn rewind(
         }
         match consumer.commit(&offsets, CommitMode::Sync) {
             Ok(()) => return Ok(moves),
-            Err(error) if has_members(&error) => {}
+            Err(error) if has_members(&error) || is_loading(&error) => {}
             Err(error) => return Err(error.to_string()),
         }
         if enough.is_cancelled() || Instant::now() >= end {
