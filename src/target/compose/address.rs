@@ -78,9 +78,11 @@ impl Hosts {
             }
         }
         let server = server?;
+        let is_bare = query.is_none();
         let (query, remark) = query.map_or((Phrase::default(), None), |query| in_query(server, query));
         let phrase = match server {
-            Server::Postgres if scheme == "postgres" => Phrase::default().variable("postgres"),
+            // The run's URL may have a query of its own.
+            Server::Postgres if scheme == "postgres" && is_bare => Phrase::default().variable("postgres"),
             Server::Postgres => {
                 // Over JDBC and R2DBC the user stands elsewhere, unless it stands here.
                 let elsewhere = scheme.starts_with("jdbc:") || scheme.starts_with("r2dbc:");
@@ -221,9 +223,9 @@ mod tests {
     #[test]
     fn urls_become_those_of_the_run_and_keep_their_schemes() {
         check("postgres://app:pw@db:5432/app", Some("{{ postgres }}"));
-        check("postgres://db/app?a=1", Some("{{ postgres }}?a=1"));
         let user = "{{ postgres_user | urlencode }}:{{ postgres_password | urlencode }}@";
         let place = "{{ postgres_host }}:{{ postgres_port }}/{{ postgres_database }}";
+        check("postgres://db/app?a=1", Some(&format!("postgres://{user}{place}?a=1")));
         check("postgresql+asyncpg://a:b@db/app", Some(&format!("postgresql+asyncpg://{user}{place}")));
         check(
             "jdbc:postgresql://db:5432/app?currentSchema=x",
@@ -235,7 +237,7 @@ mod tests {
                 "jdbc:postgresql://{place}?user={{{{ postgres_user | urlencode }}}}&password={{{{ postgres_password | urlencode }}}}"
             )),
         );
-        check("postgres://db/app?sslmode=require", Some("{{ postgres }}?sslmode=disable"));
+        check("postgres://db/app?sslmode=require", Some(&format!("postgres://{user}{place}?sslmode=disable")));
         check("redis://:secret@cache:6379/0", Some("{{ redis }}"));
         check("PLAINTEXT://kafka:9092", Some("PLAINTEXT://{{ kafka }}"));
     }
