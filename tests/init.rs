@@ -68,7 +68,7 @@ fn a_spring_service() {
               [role.rates]: `entrypoint: ["/bin/rates","--fast"]`: a manifest has nothing for it; the image has to do it by itself
             left out:
               the image `redis:latest` of `cache`: it has no version in its name; fireassay takes its own
-              how `cache` is started: `redis-server --maxmemory 64mb`
+              how `cache` is started: `redis-server` and its arguments
               the image `confluentinc/cp-kafka:7.7.0` of `kafka`: it is started in another way than the image that fireassay knows; fireassay takes its own
               `kafka-ui`, which the service does not need
               [role.api]: the other ports: 9090

@@ -4,6 +4,10 @@ use std::fmt;
 use std::fs;
 use std::str::FromStr;
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
 use super::process::Stat;
 use super::world::fnv1a;
 
@@ -54,7 +58,12 @@ impl Owner {
         }
         // One that is dead but not yet reaped is gone.
         let ended = |stat: Stat| stat.started != self.started || matches!(stat.state, 'Z' | 'X');
-        self.namespace == namespace() && Stat::of(self.pid).is_none_or(ended)
+        if self.namespace != namespace() {
+            return false;
+        }
+        // Processes of others may be hidden, and reading may fail for other reasons: only the kernel's word counts.
+        let is_nobody = || i32::try_from(self.pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH));
+        Stat::of(self.pid).map_or_else(is_nobody, ended)
     }
 }
 

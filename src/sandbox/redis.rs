@@ -5,7 +5,7 @@ mod evict;
 mod memory;
 mod settings;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::process::ExitStatus;
@@ -43,6 +43,8 @@ pub struct Redis {
     login: Secret,
     /// Says in a Redis that is not ours which databases we hold.
     mark: Option<Mark>,
+    /// Which these are.
+    held: SyncMutex<BTreeSet<u16>>,
     /// The one that has rested longest comes first: all runs use the same key names, and a late write of one run must not
     /// reach the next.
     free: Arc<SyncMutex<VecDeque<u16>>>,
@@ -77,6 +79,7 @@ impl Redis {
                 at: At::Theirs(external.redis.address),
                 login: external.redis.login.clone(),
                 mark: Some(external.mark),
+                held: SyncMutex::default(),
                 free: Arc::default(),
             };
             redis.start(RedisData::Kept).await?;
@@ -89,6 +92,7 @@ impl Redis {
                 at: At::Ours(port),
                 login: Secret(format!(":{password}@")),
                 mark: None,
+                held: SyncMutex::default(),
                 free: Arc::new(SyncMutex::new((1..=DATABASES).collect())),
             };
             redis.start(RedisData::Lost).await?;
@@ -115,24 +119,30 @@ impl Redis {
         format!("redis://{}{at}/{number}", self.login.0)
     }
 
-    /// Takes a database and empties it. In a Redis that is not ours it is one that was empty and that nobody has taken.
+    /// Takes a database and empties it. In a Redis that is not ours it is one that was empty, and that nobody
+    /// has taken or is connected to.
     ///
     /// # Errors
     /// When all are taken, or Redis is not there.
     pub async fn take_database(&self) -> Result<RedisDatabase, ServiceError> {
-        let taken = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let number = match (taken, &self.mark) {
-            (Some(number), _) => number,
-            (None, Some(mark)) => {
-                // Empty, and not to be emptied: it is ours only since a moment ago.
-                let number = self.claim(mark).await?;
-                return Ok(RedisDatabase { number, free: Arc::clone(&self.free) });
-            }
-            (None, None) => {
-                return Err(failure(
-                    "take a database",
-                    &format!("all {DATABASES} are in use; run fewer sandboxes at once"),
-                ));
+        let number = loop {
+            let taken = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            match (taken, &self.mark) {
+                (Some(number), None) => break number,
+                (Some(number), Some(mark)) => {
+                    if self.keep(number, mark).await? {
+                        break number;
+                    }
+                }
+                (None, Some(mark)) => {
+                    // Empty, and not to be emptied: it is ours only since a moment ago.
+                    let number = self.claim(mark).await?;
+                    return Ok(RedisDatabase { number, free: Arc::clone(&self.free) });
+                }
+                (None, None) => {
+                    let why = format!("all {DATABASES} are in use; run fewer sandboxes at once");
+                    return Err(failure("take a database", &why));
+                }
             }
         };
         let database = RedisDatabase { number, free: Arc::clone(&self.free) };

@@ -14,8 +14,8 @@ use super::place::{Place, PlaceError};
 use super::{Kafka, Postgres, Processes, Redis, ServiceError, StackConfig, StartError};
 use crate::fault::Plan;
 
-/// How long groups of consumers may take to miss their last members, who were killed.
-const GROUPS_PATIENCE: Duration = Duration::from_secs(20);
+/// How long groups of consumers may take to miss their last members, who were killed: the usual session is of 45 s.
+const GROUPS_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The three servers, shared by the runs of one harness process. Dropping it ends them and removes their directory;
 /// so does the end of the harness, whatever ends it. Servers that somebody else has started go on; what was made there is

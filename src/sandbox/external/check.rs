@@ -25,7 +25,7 @@ const TRY_EVERY: Duration = Duration::from_millis(200);
 /// The oldest Postgres that drops a database in which somebody is: 13.
 const POSTGRES_MIN: i32 = 130_000;
 /// How a client of Postgres asks for TLS; see <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+pub(super) const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// What is wrong with a server.
 struct Fault {
@@ -117,6 +117,11 @@ async fn redis(url: &RedisUrl, not_production: bool) -> Result<ExternalRedis, Ex
         let second = redis::cmd("SELECT").arg(1).exec_async(&mut connection).await;
         second.map_err(|error| {
             lasting(&format!("it has only one database ({error}), and every run has one of its own; `databases 16` in its configuration gives it more, and a cluster has never more than one"))
+        })?;
+        let script = redis::cmd("EVAL").arg("return 1").arg(0).exec_async(&mut connection).await;
+        let clients = redis::cmd("CLIENT").arg("LIST").exec_async(&mut connection).await;
+        script.and(clients).map_err(|error| {
+            lasting(&format!("the user may not use EVAL and CLIENT LIST ({error}), by which a database is found that nobody uses; an ACL rule of `+eval +client|list` lets him"))
         })?;
         Ok(ExternalRedis { address, login: url.login.clone() })
     })

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::check::SSL_REQUEST;
 use super::{External, TRY_DEADLINE};
 
 /// Pause between two looks.
@@ -50,9 +52,22 @@ impl Watch {
     }
 }
 
+/// A few bytes that each server answers to whoever it is: a proxy before a server that is gone accepts connections, and so
+/// does the kernel for one that is frozen.
+const QUESTIONS: [&[u8]; 3] = [&SSL_REQUEST, b"PING\r\n", &API_VERSIONS];
+
+/// `ApiVersions`, version 0, without the name of a client; see <https://kafka.apache.org/protocol>.
+const API_VERSIONS: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 255, 255];
+
+async fn ask(at: SocketAddr, question: &[u8]) -> std::io::Result<u8> {
+    let mut stream = TcpStream::connect(at).await?;
+    stream.write_all(question).await?;
+    stream.read_u8().await
+}
+
 async fn find_lost(servers: [(&'static str, SocketAddr); 3]) -> Option<(&'static str, SocketAddr, String)> {
-    for (server, at) in servers {
-        match tokio::time::timeout(TRY_DEADLINE, TcpStream::connect(at)).await {
+    for ((server, at), question) in servers.into_iter().zip(QUESTIONS) {
+        match tokio::time::timeout(TRY_DEADLINE, ask(at, question)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return Some((server, at, error.to_string())),
             Err(_) => return Some((server, at, format!("no answer within {} s", TRY_DEADLINE.as_secs()))),

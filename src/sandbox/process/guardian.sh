@@ -85,8 +85,7 @@ done
 [ "$#" -eq 0 ] || rm -rf -- "$@"
 
 # A daemon that hangs is left to the next harness.
-client=docker
-command -v timeout >/dev/null 2>&1 && client='timeout 30 docker'
+client='timeout -k 5 30 docker'
 
 # Removes the containers and networks; succeeds when there were none. Label and name together are those of one harness.
 remove_rest() {
@@ -99,14 +98,13 @@ remove_rest() {
     [ -z "$containers$networks" ]
 }
 
-# Where there is no client of Docker, the next harness does it.
-if [ -n "$names" ] && command -v docker >/dev/null 2>&1; then
+# Where there is no client of Docker, or nothing that ends one that hangs, the next harness does it.
+if [ -n "$names" ] && command -v docker >/dev/null 2>&1 && command -v timeout >/dev/null 2>&1; then
     # What the harness asked for last may still be made when it is gone: only when two looks find nothing is all of it known.
     quiet=0
-    tries=0
-    while [ "$quiet" -lt 2 ] && [ "$tries" -lt 60 ]; do
+    end=$(($(date +%s) + 60))
+    while [ "$quiet" -lt 2 ] && [ "$(date +%s)" -lt "$end" ]; do
         if remove_rest >/dev/null 2>&1; then quiet=$((quiet + 1)); else quiet=0; fi
-        tries=$((tries + 1))
         sleep 0.5
     done
 fi

@@ -159,8 +159,9 @@ fn servers(services: &[Service], base: &str, notes: &mut Notes) -> Vec<(Server, 
                 notes.left_out(&At::Top, format!("the image `{image}` of `{name}`: {why}; fireassay takes its own"));
             }
         }
-        if !service.command.is_empty() && server != Server::Kafka {
-            notes.left_out(&At::Top, format!("how `{name}` is started: `{}`", service.command.join(" ")));
+        if let Some(program) = service.command.first().filter(|_| server != Server::Kafka) {
+            // Its arguments are not shown: there may be a password among them.
+            notes.left_out(&At::Top, format!("how `{name}` is started: `{program}` and its arguments"));
         }
         for mount in &service.mounts {
             if let super::mount::Mount::Bind { here, there, .. } = mount
