@@ -22,6 +22,8 @@ use gateway::Gateway;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(40);
 pub(crate) const CARD: &str = "4242424242424242";
+/// Nothing that could be a part of an id.
+pub(crate) const CUSTOMER: &str = "customer-of-the-test";
 pub(crate) const TOKEN: &str = "t0p-s3cret-t0ken";
 const TOPIC: &str = "orders.events";
 const PARTITIONS: i32 = 4;
@@ -165,7 +167,7 @@ impl World {
         let (correlation, authorization) = (format!("corr-{key}"), format!("Bearer {TOKEN}"));
         let headers =
             [("Idempotency-Key", key), ("X-Correlation-Id", &*correlation), ("Authorization", &*authorization)];
-        let body = json!({"customer": "c-1", "card": card, "amount": amount, "currency": "EUR"}).to_string();
+        let body = json!({"customer": CUSTOMER, "card": card, "amount": amount, "currency": "EUR"}).to_string();
         self.call(Method::POST, api, "/orders", &headers, &body).await
     }
 
