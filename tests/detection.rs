@@ -11,5 +11,5 @@ use fireassay::conformance::main_with;
 
 fn main() -> ExitCode {
     // Violations are what is wanted here: they do not belong into a JUnit report.
-    main_with("reference", None, |stage| detection::trials(stage, None))
+    main_with("reference", None, detection::AT_ONCE, |stage| detection::trials(stage, None))
 }

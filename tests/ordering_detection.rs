@@ -13,5 +13,5 @@ use fireassay::conformance::main_with;
 const SETTLE: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
-    main_with("ordering", None, |stage| detection::trials(stage, Some(SETTLE)))
+    main_with("ordering", None, detection::AT_ONCE, |stage| detection::trials(stage, Some(SETTLE)))
 }

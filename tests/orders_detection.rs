@@ -13,5 +13,5 @@ use fireassay::conformance::main_with;
 const SETTLE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
-    main_with("orders", None, |stage| detection::trials(stage, Some(SETTLE)))
+    main_with("orders", None, detection::AT_ONCE, |stage| detection::trials(stage, Some(SETTLE)))
 }

@@ -12,7 +12,7 @@ use fireassay::conformance::main_with;
 
 fn main() -> ExitCode {
     let is_full = std::env::var("FIREASSAY_TIER").is_ok_and(|tier| tier == "full");
-    main_with("orders", None, |stage| {
+    main_with("orders", None, sweep::AT_ONCE, |stage| {
         let correct = if is_full { sweep::correct(stage) } else { Vec::new() };
         let mut shown = BTreeSet::new();
         let windows = sweep::windows(stage, |defect| is_full || shown.insert(defect.caught_by.clone()))?;

@@ -11,6 +11,9 @@ use fireassay::runner::{Planned, conclude};
 use fireassay::suite::Case;
 use libtest_mimic::{Failed, Trial};
 
+/// Trials at a time: a storm keeps a processor busy.
+const AT_ONCE: usize = 2;
+
 /// Seeds that the correct reference survives.
 const SEEDS: u64 = 3;
 
@@ -29,7 +32,7 @@ const CASE: &str = "short-storm";
 
 fn main() -> ExitCode {
     // Violations are what is wanted here: they do not belong into a JUnit report.
-    main_with("reference", None, trials)
+    main_with("reference", None, AT_ONCE, trials)
 }
 
 fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {

@@ -59,7 +59,7 @@ const FAILED: u8 = 101;
 #[must_use]
 pub fn main() -> ExitCode {
     let target = std::env::var("FIREASSAY_TARGET").ok().filter(|target| !target.is_empty());
-    main_with(target.as_deref().unwrap_or("reference"), Some(Path::new(JUNIT)), trials)
+    main_with(target.as_deref().unwrap_or("reference"), Some(Path::new(JUNIT)), default_jobs(), trials)
 }
 
 /// Runs the cases of this target: a folder with a `target.toml`, or the name of one under `targets`. Its JUnit report is a
@@ -68,19 +68,21 @@ pub fn main() -> ExitCode {
 pub fn main_of(target: &str) -> ExitCode {
     let name = Path::new(target).file_name().unwrap_or_default();
     let junit = Path::new(JUNIT).with_file_name(format!("junit-{}.xml", name.display()));
-    main_with(target, Some(&junit), trials)
+    main_with(target, Some(&junit), default_jobs(), trials)
 }
 
-/// Runs trials of one's own on a target, all in one session. If a file is given for JUnit, it is written as [`main`] does.
+/// Runs trials of one's own on a target, all in one session, and `at_once` of them at a time unless `--test-threads` says
+/// otherwise. If a file is given for JUnit, it is written as [`main`] does.
 #[must_use]
 pub fn main_with(
     target: &str,
     junit: Option<&Path>,
+    at_once: usize,
     trials: impl FnOnce(&Arc<Stage>) -> Result<Vec<Trial>, StageError>,
 ) -> ExitCode {
     let arguments = Arguments::from_args();
     match Stage::new(target).and_then(|stage| Ok((trials(&stage)?, stage))) {
-        Ok((trials, stage)) => finish(arguments.run(trials), stage, junit),
+        Ok((trials, stage)) => finish(arguments.run(trials, at_once), stage, junit),
         Err(error) => complain(&error.to_string()),
     }
 }

@@ -12,6 +12,9 @@ use fireassay::runner::Planned;
 use fireassay::suite::{Case, Tier};
 use libtest_mimic::{Failed, Trial};
 
+/// Trials at a time. Most of one is waiting for what a mistake has lost, until the deadline.
+pub(crate) const AT_ONCE: usize = 4;
+
 /// Seeds for a defect that each run shows.
 const SEEDS: u64 = 1;
 

@@ -11,7 +11,10 @@ use fireassay::report::sweep::ending;
 use fireassay::suite::Case;
 use libtest_mimic::{Failed, Trial};
 
-/// Runs at a time: enough to keep two processors busy, few enough for callers not to lose their patience.
+/// Sweeps at a time: while the last runs of one wait, those of the other go on.
+pub(crate) const AT_ONCE: usize = 2;
+
+/// Runs of a sweep at a time: enough to keep two processors busy, few enough for callers not to lose their patience.
 const JOBS: usize = 4;
 
 /// A test for each scenario of the suite with the correct target.
