@@ -20,15 +20,21 @@ impl Arguments {
         Self { known: libtest_mimic::Arguments::from_iter(known), filters }
     }
 
-    /// Runs what is selected: `at_once` trials at a time, unless the arguments say how many.
+    /// Runs so many trials at a time, unless the arguments say how many. As many as there are processors otherwise.
     #[must_use]
-    pub fn run(&self, mut trials: Vec<Trial>, at_once: usize) -> ExitCode {
+    pub fn at_once(mut self, trials: usize) -> Self {
+        self.known.test_threads.get_or_insert(trials);
+        self
+    }
+
+    /// Runs what is selected.
+    #[must_use]
+    pub fn run(&self, mut trials: Vec<Trial>) -> ExitCode {
         let matches =
             |name: &str, filter: &String| if self.known.exact { name == filter } else { name.contains(filter) };
         trials
             .retain(|trial| self.filters.is_empty() || self.filters.iter().any(|filter| matches(trial.name(), filter)));
-        let test_threads = self.known.test_threads.or(Some(at_once));
-        libtest_mimic::run(&libtest_mimic::Arguments { test_threads, ..self.known.clone() }, trials).exit_code()
+        libtest_mimic::run(&self.known, trials).exit_code()
     }
 }
 

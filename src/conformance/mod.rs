@@ -80,9 +80,9 @@ pub fn main_with(
     at_once: usize,
     trials: impl FnOnce(&Arc<Stage>) -> Result<Vec<Trial>, StageError>,
 ) -> ExitCode {
-    let arguments = Arguments::from_args();
+    let arguments = Arguments::from_args().at_once(at_once);
     match Stage::new(target).and_then(|stage| Ok((trials(&stage)?, stage))) {
-        Ok((trials, stage)) => finish(arguments.run(trials, at_once), stage, junit),
+        Ok((trials, stage)) => finish(arguments.run(trials), stage, junit),
         Err(error) => complain(&error.to_string()),
     }
 }
