@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// How long a whole harness may take until a run has begun, with the images of its target to be built.
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
-const TESTS: [(&str, fn()); 8] = [
+const TESTS: [(&str, fn()); 9] = [
     ("a_stack_is_ready_soon_and_gone_when_dropped", a_stack_is_ready_soon_and_gone_when_dropped),
     ("each_server_comes_back_from_a_kill_with_what_it_acknowledged", each_server_comes_back_from_a_kill),
     ("a_container_is_paused_ended_and_started_again", a_container_is_paused_ended_and_started_again),
@@ -27,6 +27,7 @@ const TESTS: [(&str, fn()); 8] = [
     ("what_a_killed_harness_left_is_removed_at_once", what_a_killed_harness_left_is_removed_at_once),
     ("what_a_killed_harness_left_is_removed_by_the_next", what_a_killed_harness_left_is_removed_by_the_next),
     ("a_harness_killed_in_the_middle_of_a_run_leaves_nothing", a_harness_killed_in_a_run_leaves_nothing),
+    ("a_start_that_is_broken_off_leaves_nothing", a_start_that_is_broken_off_leaves_nothing),
     ("an_image_that_is_not_there_is_named", an_image_that_is_not_there_is_named),
 ];
 
@@ -347,6 +348,30 @@ fn play_a_harness(folder: &Path) -> ExitCode {
         std::future::pending::<()>().await;
     });
     ExitCode::FAILURE
+}
+
+/// As Ctrl-C does, while the daemon makes what it was asked for.
+fn a_start_that_is_broken_off_leaves_nothing() {
+    let mut broken_off = 0;
+    for moment in (100..=1_000).step_by(100).map(Duration::from_millis) {
+        wait(async {
+            broken_off += u32::from(tokio::time::timeout(moment, start()).await.is_err());
+            let target = async {
+                let folder = tempfile::tempdir().unwrap();
+                let docker = Docker::connect().await.unwrap();
+                let network = docker.network().await.unwrap().name().to_owned();
+                let container = Container::new(
+                    docker,
+                    ContainerSpec { network: Some(network), ..shell(folder.path(), "sleep 600") },
+                );
+                container.start().await.unwrap();
+                std::future::pending::<()>().await;
+            };
+            let _ = tokio::time::timeout(moment / 2, target).await;
+        });
+        assert_eq!(left_by(std::process::id()), "", "broken off after {moment:?}");
+    }
+    assert!(broken_off >= 3, "{broken_off} of 10 starts of a stack were broken off");
 }
 
 fn an_image_that_is_not_there_is_named() {

@@ -21,6 +21,7 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 use tokio::sync::{Mutex, watch};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::finish::to_its_end;
 use super::{ANSWER_DEADLINE, Docker, DockerError, Image, failure, in_destructor, innermost, no_answer, remove};
 use crate::sandbox::SpawnError;
 use crate::sandbox::process::{BoundedLog, OUTPUT_DEADLINE, log_tail};
@@ -56,8 +57,12 @@ pub struct Container {
     docker: Docker,
     spec: ContainerSpec,
     /// Empty until the first start.
-    made: Mutex<Option<ContainerAsync<GenericImage>>>,
+    made: Mutex<Option<Made>>,
 }
+
+/// A container that the daemon has. Dropping it removes it and its data, before the destructor returns.
+#[derive(Debug)]
+struct Made(Option<ContainerAsync<GenericImage>>);
 
 /// A container from one start to its end. Dropping it kills what runs.
 #[derive(Debug)]
@@ -111,7 +116,7 @@ impl Container {
     /// When the daemon cannot.
     pub async fn discard(&self) -> Result<(), DockerError> {
         let what = || format!("remove the container of {}", self.spec.name);
-        let Some(container) = self.made.lock().await.take() else { return Ok(()) };
+        let Some(container) = self.made.lock().await.take().and_then(|mut made| made.0.take()) else { return Ok(()) };
         match tokio::time::timeout(ANSWER_DEADLINE, container.rm()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(failure(what(), &innermost(&error))),
@@ -166,7 +171,7 @@ impl Container {
 
     async fn make(
         &self,
-        made: &mut Option<ContainerAsync<GenericImage>>,
+        made: &mut Option<Made>,
         log: BoundedLog,
     ) -> Result<(String, AbortOnDropHandle<()>), DockerError> {
         let Self { docker, spec, .. } = self;
@@ -194,14 +199,18 @@ impl Container {
             let access = if *read_only { AccessMode::ReadOnly } else { AccessMode::ReadWrite };
             request = request.with_mount(Mount::bind_mount(here.to_string_lossy(), there).with_access_mode(access));
         }
-        let container = match request.start().await {
-            Ok(container) => container,
-            Err(error) => {
-                // It may have been made and only not have started.
-                let _ = remove(docker.client(), &called).await;
-                return Err(failure("start it", &innermost(&error)));
-            }
-        };
+        let client = docker.client().clone();
+        let container = to_its_end("start it", async move {
+            let error = match tokio::time::timeout(ANSWER_DEADLINE, request.start()).await {
+                Ok(Ok(container)) => return Ok(Made(Some(container))),
+                Ok(Err(error)) => failure("start it", &innermost(&error)),
+                Err(_) => no_answer("start it"),
+            };
+            // It may have been made and only not have started.
+            let _ = tokio::time::timeout(ANSWER_DEADLINE, remove(&client, &called)).await;
+            Err(error)
+        });
+        let container = container.await??;
         let id = container.id().to_owned();
         let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).build();
         let copied = AbortOnDropHandle::new(tokio::spawn(copy(docker.client().logs(&id, Some(options)), log)));
@@ -215,9 +224,15 @@ impl Container {
     }
 }
 
-impl Drop for Container {
+impl Made {
+    fn id(&self) -> &str {
+        self.0.as_ref().map_or("", |container| container.id())
+    }
+}
+
+impl Drop for Made {
     fn drop(&mut self) {
-        if let Some(container) = self.made.get_mut().take() {
+        if let Some(container) = self.0.take() {
             in_destructor(async move { drop(container.rm().await) });
         }
     }

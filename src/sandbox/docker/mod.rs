@@ -6,6 +6,7 @@
 //! person finds it.
 
 mod container;
+mod finish;
 mod image;
 mod network;
 

@@ -9,7 +9,10 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use testcontainers::bollard;
 use testcontainers::bollard::models::NetworkCreateRequest;
 
+use super::finish::to_its_end;
 use super::{Docker, DockerError, failure, in_destructor};
+
+const WHAT: &str = "make the network of the target's containers";
 
 /// A bridge; removed when it is dropped.
 #[derive(Debug)]
@@ -21,7 +24,10 @@ pub struct Network {
 
 impl Network {
     pub(super) async fn make(docker: &Docker) -> Result<Self, DockerError> {
-        let what = "make the network of the target's containers";
+        to_its_end(WHAT, Self::ask_for(docker.clone())).await?
+    }
+
+    async fn ask_for(docker: Docker) -> Result<Self, DockerError> {
         let (label, owner) = docker.label();
         let name = format!("{}-target", docker.prefix());
         let request = NetworkCreateRequest {
@@ -31,21 +37,21 @@ impl Network {
             ..NetworkCreateRequest::default()
         };
         let client = docker.client().clone();
-        docker.ask(what, client.create_network(request)).await?;
+        docker.ask(WHAT, client.create_network(request)).await?;
         // It exists from here on, and goes with this.
         let mut network = Self { name, host: IpAddr::from([127, 0, 0, 1]), client: client.clone() };
-        let found = docker.ask(what, client.inspect_network(&network.name, None)).await?;
+        let found = docker.ask(WHAT, client.inspect_network(&network.name, None)).await?;
         let configs = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         let host = configs.into_iter().find_map(|config| config.gateway?.parse::<IpAddr>().ok());
         network.host =
-            host.ok_or_else(|| failure(what, "the daemon does not say which address this machine has in it"))?;
+            host.ok_or_else(|| failure(WHAT, "the daemon does not say which address this machine has in it"))?;
         if let Err(error) = TcpListener::bind(SocketAddr::new(network.host, 0)) {
             let why = format!(
                 "its address {} is not on this machine ({error}), so containers could not reach the links; \
                  targets that are images need a daemon that runs on this machine, as root",
                 network.host
             );
-            return Err(failure(what, &why));
+            return Err(failure(WHAT, &why));
         }
         Ok(network)
     }
