@@ -206,6 +206,14 @@ fn what_is_no_compose_file_is_refused() {
     "#]],
     );
     refuses(
+        "services: {}\n",
+        &[],
+        &expect![[r#"
+        error: c.yml has no services: there is nothing under `services`; give the file that has those to be tested, or write them there
+         next: mend the file, or start from a skeleton: fireassay init --profile ledger
+    "#]],
+    );
+    refuses(
         "services: { api: { extends: { service: base } } }\n",
         &[],
         &expect![[r#"

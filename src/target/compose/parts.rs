@@ -88,6 +88,11 @@ fn services(path: &str, tree: &Value) -> Result<Vec<Service>, ComposeError> {
             "{path} is no Compose file: there is no map of `services` at its top; give the file that `docker compose up` reads"
         )));
     };
+    if services.is_empty() {
+        return Err(ComposeError(format!(
+            "{path} has no services: there is nothing under `services`; give the file that has those to be tested, or write them there"
+        )));
+    }
     if services.len() > SERVICES_MAX {
         return Err(ComposeError(format!("{path} has {} services, and {SERVICES_MAX} are the most", services.len())));
     }
