@@ -95,6 +95,36 @@ fn a_node_service() {
 }
 
 #[test]
+fn services_that_are_told_all_in_their_commands() {
+    check(
+        "commands",
+        &["--compose", "compose.yaml"],
+        &expect_file!["compose/commands/target.toml"],
+        &expect![[r#"
+            wrote target.toml: target `commands`; roles: api (1 instance), worker (1 instance), mirror (1 instance), script (1 instance), relay (1 instance), loader (1 instance), rates (1 instance)
+            to do, marked TODO in the file:
+              [role.api]: SMTP_URL names the service `mailhog`, which cannot be reached: an instance has links to Postgres, Redis and Kafka
+              [role.api]: the command names the service `mailer`, which cannot be reached: an instance has links to Postgres, Redis and Kafka
+              [role.api]: if it has a path that says that it is ready, name it: `ready = "GET /health"`
+              [role.mirror]: the command names the service `rates`, which cannot be reached: an instance has links to Postgres, Redis and Kafka
+              [role.relay]: the command names `broker` in a way that is not understood: write it with the variables of fireassay
+              [role.api]: the command: `orders` is the name of a topic as well; if it is that topic, put `{{ prefix }}` before it
+              [role.mirror]: the command: `audit` was taken for the topic of that name; see whether it is
+              [role.mirror]: the command: `orders` was taken for the topic of that name; see whether it is
+              [role.script]: the command has a script with `late`, `audit` in it: put `{{ prefix }}` before each that is a topic or a group, and see that the topics are under [kafka]
+              [role.loader]: the command: `orders` is the name of a topic as well; if it is that topic, put `{{ prefix }}` before it
+              [kafka]: see which topic has the events of the profile; the first was taken
+            left out:
+              `topics`, whose topics are under [kafka]
+              `mailer`, which is not started, though `api` names it
+              `mailhog`, which is not started, though `api` names it
+              `adminer`, which the service does not need
+             then: mend what is marked TODO, and: fireassay run --target . --case calm
+        "#]],
+    );
+}
+
+#[test]
 fn hostile_names_are_harmless_wherever_they_are_shown() {
     check(
         "hostile",

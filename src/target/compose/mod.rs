@@ -1,9 +1,11 @@
 //! From a Compose file to a first manifest. No file is read or written here.
 //!
 //! `read` makes a tree of the text, `service` reads a service, `kind` says which of them fireassay runs itself, `variables`
-//! and `address` put the variables of templates where addresses were, `parts` puts it all together, and `draft` writes it.
+//! and `address` put the variables of templates where addresses were, `command` puts them before topics in commands, `parts`
+//! puts it all together, and `draft` writes it.
 
 mod address;
+mod command;
 mod draft;
 mod health;
 mod images;

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::address::Hosts;
+use super::command;
 use super::images::Images;
 use super::kind::{self, Kind, Server};
 use super::notes::{At, Notes};
 use super::role::{Making, Role};
 use super::service::Service;
-use super::variables::Others;
+use super::variables::{self, Others};
 use super::{ComposeError, Wanted, read, topics};
 use crate::source::suggest;
 use crate::target::Ready;
@@ -68,9 +69,14 @@ pub(super) fn of(wanted: &Wanted<'_>) -> Result<Parts, ComposeError> {
             format!("`{}` is to be done before the start as well, and there is one set-up: make one of both", job.name),
         );
     }
-    let speaks_kafka =
-        roles.iter().any(|role| role.env.iter().any(|(_, phrase)| phrase.has("kafka") || phrase.has("kafka_host")));
+    let speaks_kafka = roles.iter().any(|role| role.speaks_kafka);
     let topics = all_topics(&services, &roles);
+    for role in &mut roles {
+        let at = At::Role(role.name.clone());
+        command::take_known(&mut role.command, &topics, role.speaks_kafka)
+            .into_iter()
+            .for_each(|remark| notes.ask(&at, remark));
+    }
     let build = built.command.map(|(_, command)| command);
     let front = front(&roles, &mut notes);
     Ok(Parts { name, images, build, front, setup, roles, topics, speaks_kafka, notes })
@@ -191,7 +197,7 @@ fn chosen<'a>(
     notes: &mut Notes,
 ) -> (Vec<&'a Service>, Vec<&'a Service>) {
     let is_named = |service: &Service| named.contains(&service.name);
-    let (mut own, mut jobs) = (Vec::new(), Vec::new());
+    let (mut own, mut jobs, mut tools) = (Vec::new(), Vec::new(), Vec::new());
     for service in services {
         let name = &service.name;
         let is_migration = service.ends && ["migrat", "flyway", "liquibase"].iter().any(|word| name.contains(word));
@@ -205,7 +211,7 @@ fn chosen<'a>(
                 }
             }
             Kind::Server(_) => {}
-            Kind::Tool => notes.left_out(&At::Top, format!("`{name}`, which the service does not need")),
+            Kind::Tool => tools.push(name),
             Kind::Absent => notes.ask(&At::Top, format!(
                 "`{name}` ({}) is not here: fireassay has Postgres, Redis and Kafka; see whether the service can do without it",
                 service.image.as_deref().unwrap_or_default()
@@ -222,7 +228,22 @@ fn chosen<'a>(
             Kind::Own => own.push(service),
         }
     }
+    for tool in tools {
+        let user = own.iter().chain(&jobs).find(|service| names(service, tool));
+        let why = user.map_or_else(
+            || "which the service does not need".to_owned(),
+            |user| format!("which is not started, though `{}` names it", user.name),
+        );
+        notes.left_out(&At::Top, format!("`{tool}`, {why}"));
+    }
     (own, jobs)
+}
+
+/// Whether a service is to reach another one.
+fn names(service: &Service, other: &str) -> bool {
+    let values = service.env.iter().filter_map(|variable| Some((&variable.name, variable.value.as_ref()?)));
+    let in_environment = values.flat_map(|(name, value)| variables::named(name, &value.text));
+    in_environment.chain(command::hosts(&service.command)).any(|host| host.eq_ignore_ascii_case(other))
 }
 
 fn all_topics(services: &[Service], roles: &[Role]) -> Vec<(String, u16)> {

@@ -51,6 +51,23 @@ impl Phrase {
         })
     }
 
+    /// The text, if there is nothing else in it.
+    pub(super) fn as_plain(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [] => Some(""),
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The texts between its variables.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text.as_str()),
+            Piece::Variable(_) | Piece::Encoded(_) => None,
+        })
+    }
+
     /// As a template: what looks like one in the text stays text.
     pub(super) fn template(&self) -> String {
         let mut out = String::new();

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::address::Hosts;
+use super::command;
 use super::images::{Image, Images, rebased};
+use super::kind::Server;
 use super::mount::Mount;
 use super::notes::{At, Notes};
 use super::phrase::Phrase;
@@ -25,6 +27,7 @@ pub(super) struct Role {
     pub(super) stop: Option<Duration>,
     pub(super) env: Vec<(String, Phrase)>,
     pub(super) topics: Vec<String>,
+    pub(super) speaks_kafka: bool,
 }
 
 /// Images with a virtual machine in them start slowly on a small computer; who is ready sooner does not wait.
@@ -83,8 +86,14 @@ impl Making<'_, '_> {
 
     fn begun(&mut self, name: &str, service: &Service, at: &At) -> Role {
         let image = self.images.of(service, *at != At::Setup, at, self.notes);
-        let env = self.environment(service, at);
-        let command = service.command.iter().map(|word| self.word(word, at)).collect();
+        let mut env = self.environment(service, at);
+        let mut command: Vec<_> = service.command.iter().map(|word| self.word(word, at)).collect();
+        if env.speaks_kafka {
+            command::name_topics(&mut command, &mut env.topics);
+        }
+        for what in command::strangers(&command, self.hosts, self.others) {
+            self.notes.ask(at, format!("the command {what}"));
+        }
         for file in &service.env_files {
             let what = format!(
                 "the variables of `{file}` are not here, as such files hold secrets: write down which ones it needs"
@@ -118,6 +127,7 @@ impl Making<'_, '_> {
                 .map_or(START, |start| START.max(start + START / 2)),
             stop: service.stop_grace.filter(|stop| !stop.is_zero()),
             topics: env.topics,
+            speaks_kafka: env.speaks_kafka,
             env: env.values,
         }
     }
@@ -134,7 +144,7 @@ impl Making<'_, '_> {
             values.retain(|(name, _)| *name != variable.name);
             values.push((&variable.name, text));
         }
-        let mut env = translate(values.into_iter(), self.hosts, self.others);
+        let mut env = translate(values.into_iter(), self.hosts, self.others, self.is_told_kafka(service));
         for variable in &service.env {
             let why = match &variable.value {
                 None => "its value comes from the shell of whoever starts it".to_owned(),
@@ -155,6 +165,11 @@ impl Making<'_, '_> {
             self.notes.ask(at, remark.clone());
         }
         env
+    }
+
+    /// Whether its command says where Kafka is.
+    fn is_told_kafka(&self, service: &Service) -> bool {
+        command::hosts(&service.command).any(|host| self.hosts.server(host) == Some(Server::Kafka))
     }
 
     fn word(&mut self, word: &str, at: &At) -> Phrase {

@@ -12,6 +12,8 @@ pub(super) struct Environment {
     pub(super) values: Vec<(String, Phrase)>,
     /// Topics that are named in it, without a prefix.
     pub(super) topics: Vec<String>,
+    /// Whether the service is told where Kafka is.
+    pub(super) speaks_kafka: bool,
     /// What is to be looked at.
     pub(super) remarks: Vec<String>,
 }
@@ -90,11 +92,13 @@ struct Anchor {
     is_bare: bool,
 }
 
-/// The environment of a service. Where an address was in it, a variable is.
+/// The environment of a service. Where an address was in it, a variable is. What the service is told elsewhere, in its
+/// command, counts for whether it speaks to Kafka.
 pub(super) fn translate<'a>(
     values: impl Iterator<Item = (&'a str, &'a str)>,
     hosts: &Hosts,
     others: Others<'_>,
+    is_told_kafka: bool,
 ) -> Environment {
     let values: Vec<_> = values.collect();
     let mut environment = Environment::default();
@@ -109,13 +113,14 @@ pub(super) fn translate<'a>(
         }
         phrases.push(found.map(|found| found.phrase));
     }
-    let speaks_kafka = phrases.iter().flatten().any(|phrase| phrase.has("kafka") || phrase.has("kafka_host"));
+    environment.speaks_kafka =
+        is_told_kafka || phrases.iter().flatten().any(|phrase| phrase.has("kafka") || phrase.has("kafka_host"));
     for ((name, value), phrase) in values.into_iter().zip(phrases) {
         let phrase = phrase.or_else(|| of_part(name, value, &anchors));
-        let phrase =
-            phrase.or_else(|| if speaks_kafka { of_topic(name, value, &mut environment.topics) } else { None });
+        let phrase = phrase
+            .or_else(|| if environment.speaks_kafka { of_topic(name, value, &mut environment.topics) } else { None });
         let phrase = phrase.unwrap_or_else(|| {
-            environment.remarks.extend(stranger(name, value, hosts, others));
+            environment.remarks.extend(stranger(name, value, hosts, others).map(|what| format!("{name} {what}")));
             Phrase::plain(value)
         });
         environment.values.push((name.to_owned(), phrase));
@@ -159,8 +164,21 @@ fn of_part(name: &str, value: &str, anchors: &[Anchor]) -> Option<Phrase> {
     })
 }
 
-/// Topics and groups: on the broker that all runs share, each run has its own.
-fn of_topic(name: &str, value: &str, topics: &mut Vec<String>) -> Option<Phrase> {
+/// The names in a list of them.
+pub(super) fn listed(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(str::trim)
+}
+
+/// Each with the prefix of the run: on the broker that all runs share, each has its own topics and groups.
+pub(super) fn prefixed<'a>(names: impl Iterator<Item = &'a str>) -> Phrase {
+    names.enumerate().fold(Phrase::default(), |phrase, (count, name)| {
+        let phrase = if count > 0 { phrase.text(",") } else { phrase };
+        phrase.variable("prefix").text(name)
+    })
+}
+
+/// Topics and groups, if that is what the variable, or the option of a command, is called after.
+pub(super) fn of_topic(name: &str, value: &str, topics: &mut Vec<String>) -> Option<Phrase> {
     const SETTINGS: [&str; 13] = [
         "PARTITIONS",
         "PARTITION",
@@ -180,14 +198,13 @@ fn of_topic(name: &str, value: &str, topics: &mut Vec<String>) -> Option<Phrase>
     let words: BTreeSet<&str> = normal.split('_').collect();
     let has = |word: &str| words.contains(word);
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let names: Vec<&str> = value.split(',').map(str::trim).collect();
-    let is_name = |name: &&str| {
+    let is_name = |name: &str| {
         !name.is_empty()
             && name.len() <= 200
             && name.chars().all(plain)
             && name.contains(|c: char| c.is_ascii_alphabetic())
     };
-    if SETTINGS.iter().any(|word| has(word)) || !names.iter().all(is_name) || matches!(value, "true" | "false") {
+    if SETTINGS.iter().any(|word| has(word)) || !listed(value).all(is_name) || matches!(value, "true" | "false") {
         return None;
     }
     let is_topic = has("TOPIC") || has("TOPICS");
@@ -195,36 +212,39 @@ fn of_topic(name: &str, value: &str, topics: &mut Vec<String>) -> Option<Phrase>
     if !is_topic && !is_group {
         return None;
     }
-    let mut phrase = Phrase::default();
-    for (count, name) in names.iter().enumerate() {
-        phrase = if count > 0 { phrase.text(",") } else { phrase }.variable("prefix").text(name);
-        if is_topic && !has("PREFIX") && !topics.iter().any(|topic| topic == name) {
-            topics.push((*name).to_owned());
+    for name in listed(value).filter(|_| is_topic && !has("PREFIX")) {
+        if !topics.iter().any(|topic| topic == name) {
+            topics.push(name.to_owned());
         }
     }
-    Some(phrase)
+    Some(prefixed(listed(value)))
 }
 
-/// A value that names a service in a way that is not understood, or one that cannot be reached.
-fn stranger(name: &str, value: &str, hosts: &Hosts, others: Others<'_>) -> Option<String> {
-    let is_address = |start: usize, word: &str| {
+/// The hosts that a value names: those of addresses, and the whole of it if its name ends as those of addresses do.
+pub(super) fn named<'a>(name: &str, value: &'a str) -> impl Iterator<Item = &'a str> {
+    let looks_like_host = prefix(name).is_some();
+    let is_address = move |start: usize, word: &str| {
         let (before, after) = (&value[..start], &value[start + word.len()..]);
         before.ends_with("://")
             || before.ends_with('@')
             || (after.starts_with(':') && after[1..].starts_with(|c: char| c.is_ascii_digit()))
     };
-    let looks_like_host = prefix(name).is_some();
-    for (start, word) in words(value) {
-        let named = is_address(start, word) || (word == value && looks_like_host);
-        if named && hosts.server(word).is_some() {
+    let is_named = move |start, word| is_address(start, word) || (word == value && looks_like_host);
+    words(value).filter(move |(start, word)| is_named(*start, word)).map(|(_, word)| word)
+}
+
+/// What is to be said of a value that names a service in a way that is not understood, or one that cannot be reached.
+pub(super) fn stranger(name: &str, value: &str, hosts: &Hosts, others: Others<'_>) -> Option<String> {
+    for word in named(name, value) {
+        if hosts.server(word).is_some() {
             return Some(format!(
-                "{name} names `{word}` in a way that is not understood: write it with the variables of fireassay"
+                "names `{word}` in a way that is not understood: write it with the variables of fireassay"
             ));
         }
-        if named && others.names.iter().any(|other| other.eq_ignore_ascii_case(word)) {
+        if others.names.iter().any(|other| other.eq_ignore_ascii_case(word)) {
             let gateway = if others.has_gateway { "; the payment gateway is `{{ gateway }}`" } else { "" };
             return Some(format!(
-                "{name} names the service `{word}`, which cannot be reached: an instance has links to Postgres, Redis and Kafka{gateway}"
+                "names the service `{word}`, which cannot be reached: an instance has links to Postgres, Redis and Kafka{gateway}"
             ));
         }
     }
