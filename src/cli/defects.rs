@@ -41,7 +41,7 @@ fewer), a likely one in at least one; 1: not so. With --hunt, 0: the sweep found
 random fault took, as far as that one found it; 1: not so.")]
 pub(super) struct Args {
     /// A target with a catalogue of defects.
-    #[arg(long, default_value = REFERENCE, value_name = "DIR|NAME")]
+    #[arg(long, default_value = REFERENCE, value_name = "DIR|FILE|NAME")]
     target: String,
     /// A profile's own suite, or a file; the target's profile unless told.
     #[arg(long, value_name = "FILE|PROFILE")]

@@ -67,18 +67,35 @@ fn in_words(needs: &[Need], palette: Palette) -> String {
             }
         }
     }
-    let missing = needs.iter().filter(|need| is_missing(need)).count();
-    match missing {
-        0 => text.push_str("\neverything needed is there; next: fireassay run\n"),
-        _ => {
-            let _ = writeln!(
-                text,
-                "\n{missing} of {} are missing; next: ci/setup installs them on Debian and Ubuntu",
-                needs.len()
-            );
-        }
-    }
+    let missing: Vec<&str> = needs.iter().filter(|need| is_missing(need)).map(|need| need.name).collect();
+    let _ = match missing.len() {
+        0 if lacks_images(needs) => writeln!(
+            text,
+            "\neverything needed is there but for images, which the first run downloads and, where there is no registry, \
+             ci/images builds; next: fireassay run"
+        ),
+        0 => writeln!(text, "\neverything needed is there; next: fireassay run"),
+        count => writeln!(text, "\n{count} of {} are missing; next: {}", needs.len(), way(&missing)),
+    };
     text
+}
+
+/// Whether containers could be used, and images for them are not there yet.
+fn lacks_images(needs: &[Need]) -> bool {
+    let is_there = |name: &str| needs.iter().any(|need| need.name == name && need.state.is_ok());
+    let takes_docker = is_there("docker daemon") && needs.iter().any(|need| need.name == "postgres" && need.optional);
+    takes_docker && needs.iter().any(|need| need.name.starts_with("image of ") && need.state.is_err())
+}
+
+/// What to do about all that is missing.
+fn way(missing: &[&str]) -> &'static str {
+    if missing.iter().all(|name| name.starts_with("external ")) {
+        "mend what is said above, and ask again"
+    } else if missing.contains(&"docker daemon") {
+        "start Docker; on Debian and Ubuntu ci/setup --docker installs and starts it"
+    } else {
+        "ci/setup installs them on Debian and Ubuntu"
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +127,20 @@ mod tests {
         assert_eq!(weigh(lacking("docker daemon"), Backend::Auto), "java, temporary space");
         assert_eq!(weigh(lacking("docker daemon"), Backend::Docker), "temporary space, docker daemon");
         assert_eq!(weigh(lacking("docker daemon"), Backend::External), "temporary space, external kafka");
+    }
+
+    #[test]
+    fn the_last_line_says_what_helps() {
+        let there = |name| need(name, false, Ok(Found { place: String::new(), version: String::new() }));
+        let lacking = |name, optional| need(name, optional, Err("it is not".into()));
+        let last = |needs: &[Need]| in_words(needs, Palette::Plain).lines().last().unwrap_or_default().to_owned();
+        assert!(last(&[lacking("external redis", false)]).ends_with("next: mend what is said above, and ask again"));
+        assert!(last(&[lacking("docker daemon", false)]).contains("ci/setup --docker"));
+        assert!(last(&[lacking("java", false), lacking("external redis", false)]).contains("ci/setup installs"));
+        let without_images = [lacking("postgres", true), there("docker daemon"), lacking("image of redis", true)];
+        assert!(last(&without_images).contains("ci/images"));
+        let with_programs = [there("postgres"), there("docker daemon"), lacking("image of redis", true)];
+        assert_eq!(last(&with_programs), "everything needed is there; next: fireassay run");
     }
 
     #[test]

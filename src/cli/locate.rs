@@ -44,6 +44,12 @@ fn target_path(given: &str) -> Result<PathBuf, Failure> {
     if let Some(found) = up_the_tree(&manifest(&named)) {
         return Ok(found);
     }
+    if given.ends_with(".toml") {
+        return Err(Failure::usage(
+            format!("there is no file `{given}`"),
+            "give the manifest of a target, or the folder of a target.toml, with --target; README.md shows a small one",
+        ));
+    }
     let known = known_targets();
     let known = known.iter().map(String::as_str);
     Err(Failure::usage(

@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::output;
 use crate::report::style::{Palette, Tone};
 use crate::report::terminal::{case_line, seconds};
-use crate::report::text::piece;
+use crate::report::text::{piece, sentence};
 use crate::runner::{Progress, Sink, Step};
 
 /// The sink that fits stderr.
@@ -32,8 +32,8 @@ struct Lines {
 impl Sink for Lines {
     fn progress(&self, progress: Progress) {
         match progress {
-            Progress::Preparing(what) => output::note(&self.palette.paint(Tone::Faint, &piece(&what))),
-            Progress::Note(text) => output::note(&piece(&text)),
+            Progress::Preparing(what) => output::note(&self.palette.paint(Tone::Faint, &sentence(&what))),
+            Progress::Note(text) => output::note(&sentence(&text)),
             Progress::StackReady { took } => output::note(&self.palette.paint(Tone::Faint, &stack_ready(took))),
             Progress::Started { .. } | Progress::Stepped { .. } => {}
             Progress::Finished { report, .. } => output::note(&case_line(&report, self.palette)),
@@ -82,7 +82,7 @@ impl Sink for Bars {
             Progress::Preparing(what) => {
                 open.stack.get_or_insert_with(|| self.spinner()).set_message(piece(&what));
             }
-            Progress::Note(text) => self.print(&piece(&text)),
+            Progress::Note(text) => self.print(&sentence(&text)),
             Progress::StackReady { took } => {
                 if let Some(bar) = open.stack.take() {
                     bar.finish_and_clear();

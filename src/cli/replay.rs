@@ -51,7 +51,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
     /// Another target; the one it was found in unless told.
-    #[arg(long, value_name = "DIR|NAME")]
+    #[arg(long, value_name = "DIR|FILE|NAME")]
     target: Option<String>,
     /// Variables for every process of the target, besides and instead of the stored ones.
     #[arg(long, num_args = 1.., value_name = "NAME=VALUE", value_parser = read_variable)]

@@ -43,8 +43,8 @@ Examples:
   fireassay run --requirement ledger.once --format json
   fireassay run --env REFERENCE_DEFECTS=check-then-insert     a mistake on purpose, to see a finding")]
 pub(super) struct Args {
-    /// Folder of a target.toml, or the name of a folder under `targets`.
-    #[arg(long, env = "FIREASSAY_TARGET", default_value = "reference", value_name = "DIR|NAME")]
+    /// Folder of a target.toml, another manifest by its file, or the name of a folder under `targets`.
+    #[arg(long, env = "FIREASSAY_TARGET", default_value = "reference", value_name = "DIR|FILE|NAME")]
     target: String,
     /// A profile's own suite, or a file; the target's profile unless told.
     #[arg(long, value_name = "FILE|PROFILE")]
@@ -126,7 +126,9 @@ pub(super) fn run(args: &Args, colour: Colour) -> Result<u8, Failure> {
     } else {
         interrupt::run(|cancel| async move { runner::run(request, sink.as_ref(), &cancel).await })??
     };
-    if !scenarios.is_empty() && !report.interrupted {
+    if report.interrupted {
+        report.unstarted += scenarios.len();
+    } else if !scenarios.is_empty() {
         let (runs_dir, stack, env) = (args.runs_dir.clone(), args.stack.config()?, args.env.clone());
         let place = sweep::Place { target, suite: Arc::clone(&suite), runs_dir, stack, env };
         add_sweeps(&mut report, sweep::all(place, sweep_each(&scenarios, args), colour)?);

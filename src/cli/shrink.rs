@@ -13,7 +13,7 @@ use crate::explore::load::Evidence;
 use crate::explore::regression::{FOLDER, Regression};
 use crate::explore::shrink::{Decision, Ended, Ran, Search, Share, shrink as carry_out};
 use crate::report::style::{Palette, Tone};
-use crate::report::text::{piece, shell};
+use crate::report::text::{piece, sentence, shell};
 use crate::report::{stored, story, terminal};
 use crate::runner::{Judged, Options, Progress, RunError, Session, Sink};
 
@@ -48,7 +48,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
     /// Another target; the one it was found in unless told.
-    #[arg(long, value_name = "DIR|NAME")]
+    #[arg(long, value_name = "DIR|FILE|NAME")]
     target: Option<String>,
     /// Where the runs are kept.
     #[arg(long, default_value = "target/fireassay/runs", value_name = "DIR")]
@@ -206,8 +206,8 @@ struct Quiet(Palette);
 impl Sink for Quiet {
     fn progress(&self, progress: Progress) {
         match progress {
-            Progress::Note(text) => note(&piece(&text)),
-            Progress::Preparing(what) => note(&self.0.paint(Tone::Faint, &piece(&what))),
+            Progress::Note(text) => note(&sentence(&text)),
+            Progress::Preparing(what) => note(&self.0.paint(Tone::Faint, &sentence(&what))),
             Progress::Finished { report, .. } if report.error.is_some() => note(&terminal::case_line(&report, self.0)),
             _ => {}
         }

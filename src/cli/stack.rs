@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use crate::sandbox::docker::Image;
 use crate::sandbox::external::Urls;
-use crate::sandbox::{Backend, StackConfig};
+use crate::sandbox::{Backend, ConfigError, StackConfig};
 
 // No doc comment: clap would take it for that of the command.
 #[derive(Clone, Debug, clap::Args)]
@@ -44,14 +44,17 @@ enum Server {
 impl StackArgs {
     /// The command line before the environment.
     pub(super) fn config(&self) -> Result<StackConfig, Failure> {
-        let mut config = StackConfig::from_env()
-            .map_err(|error| Failure::usage(error.to_string(), "mend or unset that variable"))?;
+        let unusable = |error: ConfigError| Failure::usage(error.to_string(), "mend or unset that variable");
+        let mut config = StackConfig::from_env().map_err(unusable)?;
         let urls = Urls {
             postgres: self.postgres.clone(),
             redis: self.redis.clone(),
             kafka: self.kafka.clone(),
             not_production: self.i_know_this_is_not_production,
         };
+        if self.backend.is_none() && !urls.are_given() {
+            config = config.agreed().map_err(unusable)?;
+        }
         let implied = urls.are_given().then_some(Backend::External);
         if let (Some(backend), true) = (self.backend.filter(|backend| *backend != Backend::External), urls.are_given())
         {

@@ -43,8 +43,8 @@ pub(super) struct Args {
     /// The scenarios; all that the suite has for sweeps unless told. Faults of a case of another kind are left out.
     #[arg(value_name = "CASE")]
     case: Vec<String>,
-    /// Folder of a target.toml, or the name of a folder under `targets`.
-    #[arg(long, env = "FIREASSAY_TARGET", default_value = "reference", value_name = "DIR|NAME")]
+    /// Folder of a target.toml, another manifest by its file, or the name of a folder under `targets`.
+    #[arg(long, env = "FIREASSAY_TARGET", default_value = "reference", value_name = "DIR|FILE|NAME")]
     target: String,
     /// A profile's own suite, or a file; the target's profile unless told.
     #[arg(long, value_name = "FILE|PROFILE")]

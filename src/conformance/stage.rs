@@ -153,7 +153,7 @@ impl Stage {
     }
 
     async fn start(&self) -> Result<Session, String> {
-        let stack = StackConfig::from_env().map_err(|error| error.to_string())?;
+        let stack = StackConfig::from_env().and_then(StackConfig::agreed).map_err(|error| error.to_string())?;
         // A test binary is ended by whoever runs it; nothing here is cancelled in order.
         let cancel = CancellationToken::new();
         let options = Options { runs_dir: PathBuf::from(RUNS), stack, env: Vec::new(), cancel };

@@ -54,8 +54,11 @@ pub fn ending(run: &RunReport, told: &[Told], palette: Palette) -> String {
         } else {
             format!(", of which {} for the stack", seconds(run.stack_start))
         };
-        let _ =
-            writeln!(text, "\n{} in {}{stack}", palette.paint(Tone::Strong, &totals(&run.cases)), seconds(run.took));
+        let mut totals = totals(&run.cases);
+        if run.unstarted > 0 {
+            let _ = write!(totals, ", {} never begun", run.unstarted);
+        }
+        let _ = writeln!(text, "\n{} in {}{stack}", palette.paint(Tone::Strong, &totals), seconds(run.took));
     }
     text
 }
@@ -168,6 +171,7 @@ mod tests {
         let told: Vec<_> = cases.iter().map(|report| tell(report, None)).collect();
         let run = RunReport {
             cases,
+            unstarted: 3,
             stack_start: Duration::from_millis(5_100),
             took: Duration::from_secs(42),
             ..RunReport::default()
@@ -192,7 +196,7 @@ mod tests {
             requirement             pass       violation
             ledger.once                0               1
             ledger.acked               2               0
-            2 runs: 1 pass, 1 VIOLATION in 42.0 s, of which 5.1 s for the stack
+            2 runs: 1 pass, 1 VIOLATION, 3 never begun in 42.0 s, of which 5.1 s for the stack
         "#]]
         .assert_eq(&format!("{}{}", lines.concat(), ending(&run, &told, Palette::Plain)));
     }

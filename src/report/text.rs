@@ -29,6 +29,15 @@ pub fn clean(text: &str, chars_max: usize) -> String {
     line
 }
 
+/// The longest sentence of the harness's own with a server's or a target's words in it, in characters.
+const SENTENCE_CHARS_MAX: usize = 600;
+
+/// [`clean`] at the length of what the harness says itself.
+#[must_use]
+pub fn sentence(text: &str) -> String {
+    clean(text, SENTENCE_CHARS_MAX)
+}
+
 /// [`clean`] at the usual length.
 #[must_use]
 pub fn piece(text: &str) -> String {

@@ -180,7 +180,7 @@ pub async fn run(request: Request, sink: &dyn Sink, cancel: &CancellationToken) 
         Options { runs_dir: request.runs_dir, stack: request.stack, env: request.env, cancel: cancel.clone() };
     let session = Session::start(request.target, request.suite, options, sink).await?;
     let total = request.runs.len();
-    let cases = futures::stream::iter(request.runs.iter().enumerate())
+    let cases: Vec<CaseReport> = futures::stream::iter(request.runs.iter().enumerate())
         .take_while(|_| std::future::ready(!cancel.is_cancelled()))
         .map(|(run, planned)| session.run_one(planned, run, total, sink))
         .buffered(request.jobs.max(1))
@@ -188,7 +188,8 @@ pub async fn run(request: Request, sink: &dyn Sink, cancel: &CancellationToken) 
         .await;
     let stack_start = session.stack_start();
     session.finish(sink).await;
-    Ok(RunReport { cases, interrupted: cancel.is_cancelled(), stack_start, took: started.elapsed() })
+    let unstarted = total - cases.len();
+    Ok(RunReport { cases, unstarted, interrupted: cancel.is_cancelled(), stack_start, took: started.elapsed() })
 }
 
 /// Why nothing could be run.

@@ -276,6 +276,8 @@ pub struct Figures {
 pub struct RunReport {
     /// One for each run, in the order of the request; runs that were never started are missing.
     pub cases: Vec<CaseReport>,
+    /// How many runs of the request were never started.
+    pub unstarted: usize,
     /// Whether the user cut it short.
     pub interrupted: bool,
     /// Stack from nothing to ready.

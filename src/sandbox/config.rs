@@ -52,6 +52,13 @@ pub enum ConfigError {
     /// `FIREASSAY_NOT_PRODUCTION`
     #[error("FIREASSAY_NOT_PRODUCTION is `{0}`; write 1, or unset it")]
     NotProduction(String),
+    /// Servers are named that would not be taken.
+    #[error(
+        "FIREASSAY_BACKEND is {0}, which starts servers of its own, and FIREASSAY_POSTGRES, FIREASSAY_REDIS or FIREASSAY_KAFKA \
+         names one that runs already; set FIREASSAY_BACKEND=external, or unset the one or the other (in fireassay's own \
+         repository Cargo sets FIREASSAY_BACKEND, unless it is set)"
+    )]
+    Contradiction(Backend),
 }
 
 impl Default for StackConfig {
@@ -95,6 +102,19 @@ impl StackConfig {
             data_root: path_from_env("FIREASSAY_TMP"),
             ports,
         })
+    }
+
+    /// Checks that the servers that are named are those that would be taken.
+    ///
+    /// # Errors
+    /// When servers are named, and another backend as well.
+    pub fn agreed(self) -> Result<Self, ConfigError> {
+        match self.backend {
+            Some(backend) if backend != Backend::External && self.external.are_given() => {
+                Err(ConfigError::Contradiction(backend))
+            }
+            _ => Ok(self),
+        }
     }
 
     /// The same, where it says nothing with what somebody else says. Whoever says where servers are means these.
@@ -166,6 +186,17 @@ mod tests {
         for wrong in ["", "20000", "200-100", "0-5", "1-70000", "a-b"] {
             assert_eq!(ports(&wrong.into()), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn servers_that_nobody_would_take_are_an_error() {
+        let named = Urls { redis: Some("redis://127.0.0.1".into()), ..Urls::default() };
+        let agrees = |backend, external: &Urls| {
+            StackConfig { backend, external: external.clone(), ..StackConfig::default() }.agreed().is_ok()
+        };
+        assert!(agrees(None, &named) && agrees(Some(Backend::External), &named));
+        assert!(!agrees(Some(Backend::Process), &named) && !agrees(Some(Backend::Auto), &named));
+        assert!(agrees(Some(Backend::Process), &Urls::default()));
     }
 
     #[test]

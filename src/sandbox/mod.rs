@@ -26,7 +26,7 @@ mod world;
 
 pub use backend::Backend;
 pub use clocks::ClockError;
-pub use config::StackConfig;
+pub use config::{ConfigError, StackConfig};
 pub use ground::Images;
 pub use instance::{Instance, InstanceSpec, ReconnectError};
 pub use kafka::Kafka;

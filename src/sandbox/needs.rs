@@ -194,7 +194,7 @@ fn need(name: &'static str, state: Result<Found, String>) -> Need {
                 .to_owned()
         }
         "external stack" | "external postgres" | "external redis" | "external kafka" => {
-            "Start it and name it with --postgres, --redis and --kafka, or FIREASSAY_POSTGRES, FIREASSAY_REDIS and FIREASSAY_KAFKA; \
+            "Start it, let us in, and name it with --postgres, --redis and --kafka, or FIREASSAY_POSTGRES, FIREASSAY_REDIS and FIREASSAY_KAFKA; \
              docs/backends.md says what it has to be able to do."
                 .to_owned()
         }
