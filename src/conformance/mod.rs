@@ -167,8 +167,10 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>, StageError> {
             text.parse().map_err(|_| StageError(format!("FIREASSAY_SEED is `{text}`; it has to be a whole number")))?
         }
     };
-    let cases = select(stage.suite(), &Selection { tier, ..Selection::default() })
+    let mut cases = select(stage.suite(), &Selection { tier, ..Selection::default() })
         .map_err(|failure| StageError(failure.to_string()))?;
+    // One that has the stack to itself waits for all others, and the others wait for it.
+    cases.sort_by_key(Case::is_exclusive);
     let trial = |case: Case| {
         let stage = Arc::clone(stage);
         let applies = case.requirements.iter().any(|id| stage.target().lack(id).is_none());

@@ -39,6 +39,8 @@ pub(crate) fn trials(stage: &Arc<Stage>, settle: Option<Duration>) -> Result<Vec
             is_quick && shown.insert(defect.caught_by.clone())
         });
     }
+    // A case that has the stack to itself waits for all others, and the others wait for it.
+    meant.sort_by_key(|(_, case)| case.is_exclusive());
     let mut cases: Vec<Case> = meant.iter().map(|(_, case)| case.clone()).collect();
     cases.sort_by(|a, b| a.id.cmp(&b.id));
     cases.dedup_by(|a, b| a.id == b.id);
