@@ -23,17 +23,26 @@ pub(super) fn doctor(args: &Args, colour: Colour) -> Result<u8, Failure> {
     let config = args.stack.config()?;
     let config = config.or(None, &Images::default());
     let (docker, external) = interrupt::run(async |_| tokio::join!(check_docker(&config), check_external(&config)))?;
-    let needs = weighed(check(&config), docker, external, config.backend.unwrap_or_default());
-    answer(&in_words(&needs, colour.for_stdout()))?;
+    let backend = likely(config.backend.unwrap_or_default(), &docker);
+    let needs = weighed(check(&config), docker, external, backend);
+    answer(&in_words(&needs, backend, colour.for_stdout()))?;
     Ok(if needs.iter().any(is_missing) { exit::ENVIRONMENT } else { exit::PASS })
 }
 
-/// What all backends need. Optional is what only the one needs that is not going to be used.
-fn weighed(processes: Vec<Need>, docker: Vec<Need>, external: Vec<Need>, backend: Backend) -> Vec<Need> {
+/// Which backend is going to be used.
+fn likely(backend: Backend, docker: &[Need]) -> Backend {
     // Images can be downloaded.
     let daemon_answers = docker.iter().any(|need| need.name == "docker daemon" && need.state.is_ok());
-    let takes_docker = backend == Backend::Docker || (backend == Backend::Auto && daemon_answers);
-    let takes_external = backend == Backend::External;
+    match backend {
+        Backend::Auto if daemon_answers => Backend::Docker,
+        Backend::Auto => Backend::Process,
+        chosen => chosen,
+    }
+}
+
+/// What all backends need. Optional is what only one needs that is not going to be used.
+fn weighed(processes: Vec<Need>, docker: Vec<Need>, external: Vec<Need>, backend: Backend) -> Vec<Need> {
+    let (takes_docker, takes_external) = (backend == Backend::Docker, backend == Backend::External);
     let of_processes = |need: Need| {
         // The directory is there whatever the servers run as.
         let optional = need.optional || ((takes_docker || takes_external) && need.name != "temporary space");
@@ -49,7 +58,7 @@ fn is_missing(need: &Need) -> bool {
     need.state.is_err() && !need.optional
 }
 
-fn in_words(needs: &[Need], palette: Palette) -> String {
+fn in_words(needs: &[Need], backend: Backend, palette: Palette) -> String {
     let width = needs.iter().map(|need| need.name.len()).max().unwrap_or(0);
     let mut text = String::new();
     for need in needs {
@@ -67,9 +76,10 @@ fn in_words(needs: &[Need], palette: Palette) -> String {
             }
         }
     }
+    let lacks_images = needs.iter().any(|need| need.name.starts_with("image of ") && need.state.is_err());
     let missing: Vec<&str> = needs.iter().filter(|need| is_missing(need)).map(|need| need.name).collect();
     let _ = match missing.len() {
-        0 if lacks_images(needs) => writeln!(
+        0 if backend == Backend::Docker && lacks_images => writeln!(
             text,
             "\neverything needed is there but for images, which the first run downloads and, where there is no registry, \
              ci/images builds; next: fireassay run"
@@ -78,13 +88,6 @@ fn in_words(needs: &[Need], palette: Palette) -> String {
         count => writeln!(text, "\n{count} of {} are missing; next: {}", needs.len(), way(&missing)),
     };
     text
-}
-
-/// Whether containers could be used, and images for them are not there yet.
-fn lacks_images(needs: &[Need]) -> bool {
-    let is_there = |name: &str| needs.iter().any(|need| need.name == name && need.state.is_ok());
-    let takes_docker = is_there("docker daemon") && needs.iter().any(|need| need.name == "postgres" && need.optional);
-    takes_docker && needs.iter().any(|need| need.name.starts_with("image of ") && need.state.is_err())
 }
 
 /// What to do about all that is missing.
@@ -114,12 +117,10 @@ mod tests {
         let lacking = |name| need(name, false, Err("not there".into()));
         let there = need("docker daemon", false, Ok(Found { place: "answers".into(), version: "20".into() }));
         let weigh = |daemon, backend| {
-            let needs = weighed(
-                vec![lacking("java"), lacking("temporary space")],
-                vec![daemon, lacking("image of redis")],
-                vec![lacking("external kafka")],
-                backend,
-            );
+            let docker = vec![daemon, lacking("image of redis")];
+            let backend = likely(backend, &docker);
+            let processes = vec![lacking("java"), lacking("temporary space")];
+            let needs = weighed(processes, docker, vec![lacking("external kafka")], backend);
             missing(&needs).join(", ")
         };
         assert_eq!(weigh(there.clone(), Backend::Process), "java, temporary space");
@@ -133,14 +134,18 @@ mod tests {
     fn the_last_line_says_what_helps() {
         let there = |name| need(name, false, Ok(Found { place: String::new(), version: String::new() }));
         let lacking = |name, optional| need(name, optional, Err("it is not".into()));
-        let last = |needs: &[Need]| in_words(needs, Palette::Plain).lines().last().unwrap_or_default().to_owned();
-        assert!(last(&[lacking("external redis", false)]).ends_with("next: mend what is said above, and ask again"));
-        assert!(last(&[lacking("docker daemon", false)]).contains("ci/setup --docker"));
-        assert!(last(&[lacking("java", false), lacking("external redis", false)]).contains("ci/setup installs"));
-        let without_images = [lacking("postgres", true), there("docker daemon"), lacking("image of redis", true)];
-        assert!(last(&without_images).contains("ci/images"));
-        let with_programs = [there("postgres"), there("docker daemon"), lacking("image of redis", true)];
-        assert_eq!(last(&with_programs), "everything needed is there; next: fireassay run");
+        let last = |needs: &[Need], backend| {
+            in_words(needs, backend, Palette::Plain).lines().last().unwrap_or_default().to_owned()
+        };
+        let shut = [lacking("external redis", false)];
+        assert!(last(&shut, Backend::External).ends_with("next: mend what is said above, and ask again"));
+        assert!(last(&[lacking("docker daemon", false)], Backend::Docker).contains("ci/setup --docker"));
+        assert!(last(&[lacking("java", false)], Backend::Process).contains("ci/setup installs"));
+        let without_images = [there("docker daemon"), lacking("image of redis", true)];
+        assert!(last(&without_images, Backend::Docker).contains("ci/images"));
+        for backend in [Backend::Process, Backend::External] {
+            assert_eq!(last(&without_images, backend), "everything needed is there; next: fireassay run");
+        }
     }
 
     #[test]
@@ -160,6 +165,6 @@ mod tests {
 
             1 of 3 are missing; next: ci/setup installs them on Debian and Ubuntu
         "#]]
-        .assert_eq(&in_words(&needs, Palette::Plain));
+        .assert_eq(&in_words(&needs, Backend::Process, Palette::Plain));
     }
 }

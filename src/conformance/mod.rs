@@ -55,7 +55,8 @@ const JUNIT: &str = "target/fireassay/junit.xml";
 /// The exit code of a failed test binary, as Cargo's own harness has it.
 const FAILED: u8 = 101;
 
-/// Runs the cases of the target that `FIREASSAY_TARGET` names.
+/// Runs the cases of the target that `FIREASSAY_TARGET` names: as many at a time as `fireassay run` does, unless
+/// `--test-threads` says otherwise.
 #[must_use]
 pub fn main() -> ExitCode {
     let target = std::env::var("FIREASSAY_TARGET").ok().filter(|target| !target.is_empty());

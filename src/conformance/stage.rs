@@ -11,7 +11,7 @@ use crate::cli::locate;
 use crate::explore;
 use crate::explore::sweep::{Outcome, Scenario};
 use crate::report::terminal::seconds;
-use crate::report::text::count;
+use crate::report::text::{count, sentence};
 use crate::report::{Told, tell_one};
 use crate::runner::{CaseReport, Options, Planned, Progress, Session, Sink};
 use crate::sandbox::StackConfig;
@@ -32,7 +32,7 @@ struct Notes;
 impl Sink for Notes {
     fn progress(&self, progress: Progress) {
         if let Progress::Note(text) = progress {
-            super::say(&text);
+            super::say(&sentence(&text));
         }
     }
 }

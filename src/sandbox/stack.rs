@@ -40,9 +40,7 @@ pub enum StackError {
     #[error("the stack needs what this machine does not have:{}", needs::list_missing(.0))]
     Missing(Vec<Need>),
     /// No containers.
-    #[error(
-        "{0}; `fireassay doctor` says more, ci/images builds images where there is no registry, and --backend process does without"
-    )]
+    #[error("{0}; `fireassay doctor` says more, and --backend process does without")]
     Docker(#[from] DockerError),
     /// The servers that were given cannot be used.
     #[error(transparent)]

@@ -21,8 +21,8 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 use tokio::sync::{Mutex, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::finish::to_its_end;
-use super::{ANSWER_DEADLINE, Docker, DockerError, Image, failure, in_destructor, innermost, no_answer, remove};
+use super::finish::{in_destructor, to_its_end};
+use super::{ANSWER_DEADLINE, Docker, DockerError, Image, failure, innermost, no_answer, remove};
 use crate::sandbox::SpawnError;
 use crate::sandbox::process::{BoundedLog, OUTPUT_DEADLINE, log_tail};
 use crate::target::Volume;
@@ -117,7 +117,7 @@ impl Container {
     pub async fn discard(&self) -> Result<(), DockerError> {
         let what = || format!("remove the container of {}", self.spec.name);
         let Some(container) = self.made.lock().await.take().and_then(|mut made| made.0.take()) else { return Ok(()) };
-        match tokio::time::timeout(ANSWER_DEADLINE, container.rm()).await {
+        match to_its_end(&what(), async { tokio::time::timeout(ANSWER_DEADLINE, container.rm()).await }).await? {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(failure(what(), &innermost(&error))),
             Err(_) => Err(no_answer(what())),

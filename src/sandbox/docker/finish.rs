@@ -1,12 +1,13 @@
 //! Orders to the daemon that have to be seen through.
 
 use std::future::Future;
+use std::io;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-use super::{DockerError, failure};
+use super::{ANSWER_DEADLINE, DockerError, failure};
 
 /// Does something to its end, on a thread of its own. Whoever stops waiting, as after Ctrl-C, waits in the destructor
 /// nevertheless, and what came of it is dropped: the daemon carries out what it was asked in any case, and what it makes has
@@ -15,26 +16,39 @@ use super::{DockerError, failure};
 /// The deed has to end by itself.
 ///
 /// # Errors
-/// When the machine has no thread left for it.
+/// When the machine has no thread or no file descriptor left for it.
 pub(super) async fn to_its_end<T: Send + 'static>(
     what: &str,
     deed: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, DockerError> {
     let (tell, told) = oneshot::channel();
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| failure(what, &error))?;
-    let work = move || {
+    let thread = on_a_thread(async move {
         // Cannot fail: nobody stops listening before this thread has ended.
-        let _ = tell.send(runtime.block_on(deed));
-    };
-    let thread = thread::Builder::new().name("containers".to_owned()).spawn(work);
+        let _ = tell.send(deed.await);
+    });
     let thread = thread.map_err(|error| failure(what, &error))?;
     let mut waiting = Waiting { told, thread: Some(thread) };
-    (&mut waiting.told).await.map_err(|_| failure(what, "it went wrong half-way"))
+    (&mut waiting.told).await.map_err(|_| failure(what, "the thread that was to do it ended before"))
+}
+
+/// Does something in a destructor, where nothing can be waited for: on a runtime of its own, as ours may be ending.
+pub(super) fn in_destructor(deed: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(thread) = on_a_thread(async { tokio::time::timeout(ANSWER_DEADLINE, deed).await }) {
+        let _ = thread.join();
+    }
+}
+
+fn on_a_thread<T: Send + 'static>(
+    deed: impl Future<Output = T> + Send + 'static,
+) -> io::Result<JoinHandle<io::Result<T>>> {
+    // The runtime is made there, and so is never dropped where nothing may be waited for.
+    let work = move || Ok(Builder::new_current_thread().enable_all().build()?.block_on(deed));
+    thread::Builder::new().name("containers".to_owned()).spawn(work)
 }
 
 struct Waiting<T> {
     told: oneshot::Receiver<T>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl<T> Drop for Waiting<T> {
@@ -56,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts those that were made and those that were removed.
+    /// Counts those that were removed.
     struct Made(Arc<AtomicU8>);
 
     impl Drop for Made {
@@ -67,16 +81,19 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_waits_for_any_more_is_done_and_then_dropped() {
-        let (begun, removed) = (Arc::new(Notify::new()), Arc::new(AtomicU8::new(0)));
-        let (begins, made) = (Arc::clone(&begun), Made(Arc::clone(&removed)));
+        let [begun, given_up] = [Arc::new(Notify::new()), Arc::new(Notify::new())];
+        let removed = Arc::new(AtomicU8::new(0));
+        let (begins, goes_on, made) = (Arc::clone(&begun), Arc::clone(&given_up), Made(Arc::clone(&removed)));
         let order = to_its_end("make it", async move {
             begins.notify_one();
+            goes_on.notified().await;
+            // Whoever does not wait for the end has looked by then.
             tokio::time::sleep(Duration::from_millis(50)).await;
             made
         });
         tokio::select! {
-            _ = order => panic!("it takes longer than to begin"),
-            () = begun.notified() => {}
+            _ = order => panic!("it has not been let go on"),
+            () = async { begun.notified().await; given_up.notify_one() } => {}
         }
         assert_eq!(removed.load(SeqCst), 1);
     }

@@ -14,7 +14,6 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use testcontainers::bollard;
@@ -158,7 +157,10 @@ impl Docker {
         let request: ContainerRequest<GenericImage> = GenericImage::new(name, tag).into();
         match tokio::time::timeout(PULL_DEADLINE, request.pull_image()).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(failure(what(), &innermost(&error))),
+            Ok(Err(error)) => {
+                let why = format!("{}; where there is no registry, ci/images builds such images", innermost(&error));
+                Err(failure(what(), &why))
+            }
             Err(_) => Err(failure(what(), &format!("it took longer than {} s", PULL_DEADLINE.as_secs()))),
         }
     }
@@ -238,18 +240,6 @@ fn is_leftover(labels: Option<&HashMap<String, String>>) -> bool {
 async fn remove(client: &bollard::Docker, container: &str) -> Result<(), bollard::errors::Error> {
     let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
     client.remove_container(container, Some(options)).await
-}
-
-/// Does something in a destructor, where nothing can be waited for: on a runtime of its own, as ours may be ending.
-fn in_destructor(deed: impl Future<Output = ()> + Send + 'static) {
-    let work = move || {
-        if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            let _ = runtime.block_on(async { tokio::time::timeout(ANSWER_DEADLINE, deed).await });
-        }
-    };
-    if let Ok(thread) = thread::Builder::new().name("containers".to_owned()).spawn(work) {
-        let _ = thread.join();
-    }
 }
 
 fn is_not_found(error: &bollard::errors::Error) -> bool {

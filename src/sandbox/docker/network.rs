@@ -9,8 +9,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use testcontainers::bollard;
 use testcontainers::bollard::models::NetworkCreateRequest;
 
-use super::finish::to_its_end;
-use super::{Docker, DockerError, failure, in_destructor};
+use super::finish::{in_destructor, to_its_end};
+use super::{Docker, DockerError, failure};
 
 const WHAT: &str = "make the network of the target's containers";
 
